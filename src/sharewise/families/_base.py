@@ -1,0 +1,60 @@
+"""A family: what is fitted, alone or together."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sharewise.families._sample import Fit, Run, Sample
+from sharewise.problems import Problem
+
+Options = tuple[tuple[str, str | int | float], ...]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One point of a family's search space.
+
+    Attributes:
+        learner: The algorithm inside the family.
+        options: Its settings, as sorted pairs (hashable, JSON-plain).
+    """
+
+    learner: str
+    options: Options = ()
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key}={value}" for key, value in self.options)
+        return f"{self.learner}({inside})" if inside else self.learner
+
+    def get(self, key: str, default: float) -> float:
+        """A numeric option."""
+        return float(dict(self.options).get(key, default))
+
+
+def configuration(learner: str, **options: str | int | float) -> Configuration:
+    """A `Configuration` from keywords."""
+    return Configuration(learner, tuple(sorted(options.items())))
+
+
+class Family(ABC):
+    """Fits every task by itself, or all of them together, from the same rows and inner folds.
+
+    A new family implements the three methods below and joins `sharewise.families.FAMILIES`.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+        """What to try, best guess first. The number does not depend on ``together`` unless a
+        learner cannot share for this problem at all."""
+
+    @abstractmethod
+    def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+        """One model a task, none knowing of the others."""
+
+    @abstractmethod
+    def together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+        """One model for all tasks."""

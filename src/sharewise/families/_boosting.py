@@ -1,0 +1,221 @@
+"""Gradient-boosted trees (LightGBM, Ke et al. 2017): one booster a task, or one for all.
+
+A fitted predictor is a committee: one booster an inner fold, stopped early on that fold's held-out
+rows, their predictions averaged (Krogh & Vedelsby 1995). Held-out predictions come for free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from sharewise.families._base import Configuration
+from sharewise.families._linear_wide import indicators
+from sharewise.families._parts import FitPart, fit_constant
+from sharewise.families._sample import Fit, Fold, Model, Part, Predictions, Run, Sample
+from sharewise.modalities import TabularEncoder
+from sharewise.problems import Table, Target
+from sharewise.tasks import Array, Binary, Classification, Kind
+
+MOST_ROUNDS = (100, 300, 1000, 2000)
+"""Boosting rounds at most, by effort; early stopping usually ends far sooner."""
+PATIENCE = 30
+
+
+@lru_cache(maxsize=512)
+def _booster(text: str) -> lightgbm.Booster:
+    return lightgbm.Booster(model_str=text)
+
+
+def _raw(text: str, X: Array) -> Array:
+    values = np.asarray(_booster(text).predict(X, num_threads=1), dtype=np.float64)
+    return values if values.ndim == 2 else values[:, None]
+
+
+@dataclass(frozen=True)
+class Committee(Part):
+    """Boosters as LightGBM's own text, averaged.
+
+    Attributes:
+        boosters: Model strings.
+        kind: What is predicted; binary boosters give the second class's probability.
+    """
+
+    boosters: tuple[str, ...]
+    kind: Kind
+
+    def predict(self, X: Array) -> Array:
+        total = np.mean([_raw(text, X) for text in self.boosters], axis=0)
+        shares: Array = np.hstack([1 - total, total]) if isinstance(self.kind, Binary) else total
+        return shares
+
+
+def fit_booster(configuration: Configuration) -> FitPart:
+    """A `FitPart` for one task with these settings."""
+
+    def fit(
+        X: Array, y: Array, target: Target, folds: tuple[Fold, ...], encoder: TabularEncoder, run: Run
+    ) -> tuple[Part, Array]:
+        kind = target.kind
+        # A validation part may hold a class that training rows lack; such a fold says nothing here.
+        usable = tuple(f for f in folds if len(np.unique(y[f[0]])) > 1)
+        if not usable:
+            return fit_constant(y, kind, folds, fallback=y)
+        held_out = np.full((len(y), kind.width), np.nan)
+        texts = []
+        for train, valid in usable:
+            text = boost(X, y, train, valid, kind, encoder.categorical, configuration, run)
+            texts.append(text)
+            held_out[valid] = Committee((text,), kind).predict(X[valid])
+        return Committee(tuple(texts), kind), held_out
+
+    return fit
+
+
+def boost(
+    X: Array,
+    y: Array,
+    train: NDArray[np.intp],
+    valid: NDArray[np.intp],
+    kind: Kind,
+    categorical: tuple[int, ...],
+    configuration: Configuration,
+    run: Run,
+) -> str:
+    """One booster on ``train``, stopped early on ``valid``; its text."""
+    params: dict[str, Any] = {
+        "objective": "regression",
+        "learning_rate": configuration.get("learning_rate", 0.05),
+        "num_leaves": int(min(configuration.get("leaves", 15), max(2, len(train) // 4))),
+        "min_data_in_leaf": int(np.clip(len(train) // 30, 2, 20)),
+        "min_data_per_group": 5,
+        "cat_smooth": 10.0,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "feature_fraction": 0.8 if X.shape[1] > 4 else 1.0,
+        "lambda_l2": 1.0,
+        "seed": run.seed % 2**31,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
+    if isinstance(kind, Binary):
+        params["objective"] = "binary"
+    elif isinstance(kind, Classification):
+        params |= {"objective": "multiclass", "num_class": kind.width}
+    known = lightgbm.Dataset(
+        X[train], y[train], categorical_feature=list(categorical), params=params, free_raw_data=True
+    )
+    watched = lightgbm.Dataset(X[valid], y[valid], reference=known, params=params)
+
+    def watch(env: Any) -> None:
+        run.tick(steps=1)
+
+    booster = lightgbm.train(
+        params,
+        known,
+        num_boost_round=MOST_ROUNDS[run.effort],
+        valid_sets=[watched],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), watch],
+    )
+    run.tick(fits=1)
+    return booster.model_to_string(num_iteration=booster.best_iteration or -1)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Which targets one stacked booster serves: rows repeated a target, the target's place a category.
+
+    Attributes:
+        targets: Places of the targets.
+        committee: The boosters; their last column is the target's place in ``targets``.
+        mean, spread: ``(len(targets),)`` scale of each regression target (0 and 1 for classes).
+    """
+
+    targets: tuple[int, ...]
+    committee: Committee
+    mean: Array
+    spread: Array
+
+
+@dataclass(frozen=True)
+class StackedBoosterModel(Model):
+    """One booster for all targets of a kind and, in a long problem, all levels.
+
+    Attributes:
+        with_level: Whether the level is a categorical feature behind the encoded ones.
+    """
+
+    encoder: TabularEncoder
+    stacks: tuple[Stack, ...]
+    with_level: bool
+
+    def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
+        X = self.encoder.transform(table)
+        if self.with_level and level is not None:
+            X = np.column_stack([X, level])
+        found: dict[int, Array] = {}
+        for stack in self.stacks:
+            for place, target in enumerate(stack.targets):
+                inputs = X if len(stack.targets) == 1 else np.column_stack([X, np.full(len(X), place)])
+                values = stack.committee.predict(inputs)
+                if not isinstance(stack.committee.kind, Classification):
+                    values = values * stack.spread[place] + stack.mean[place]
+                found[target] = values
+        return [found[place] for place in sorted(found)]
+
+
+def fit_stacked_booster(sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    """One booster a group of targets of the same kind and classes, with the target (and the level) as
+    a categorical feature; numbers are standardised first."""
+    encoder = TabularEncoder.fit(sample.table, "trees")
+    X = encoder.transform(sample.table)
+    categorical = encoder.categorical
+    if sample.level is not None:
+        categorical = (*categorical, X.shape[1])
+        X = np.column_stack([X, sample.level])
+    held_out = sample.blank()
+    stacks = []
+    for places in same_kind(sample.targets):
+        kind = sample.targets[places[0]].kind
+        numbers = not isinstance(kind, Classification)
+        Z, mean, spread, _ = indicators(sample.labels[:, places], [sample.targets[p] for p in places])
+        values = Z if numbers else sample.labels[:, places]
+        row, place = np.nonzero(~np.isnan(values))
+        y = values[row, place]
+        inputs, cats = X[row], categorical
+        if len(places) > 1:
+            inputs, cats = np.column_stack([inputs, place]), (*categorical, X.shape[1])
+        texts = []
+        for train, valid in sample.folds:
+            inside = np.isin(row, train), np.isin(row, valid)
+            if not inside[0].any() or not inside[1].any() or len(np.unique(y[inside[0]])) < 2:
+                continue
+            part = np.flatnonzero(inside[0]), np.flatnonzero(inside[1])
+            text = boost(inputs, y, part[0], part[1], kind, cats, configuration, run)
+            texts.append(text)
+            own = Committee((text,), kind).predict(inputs[part[1]])
+            for index, target in enumerate(places):
+                mine = place[part[1]] == index
+                scaled = own[mine] * spread[index] + mean[index] if numbers else own[mine]
+                held_out[target][row[part[1]][mine]] = scaled
+        if not texts:  # every fold's training rows agree on one label
+            everything = np.arange(len(y))
+            texts.append(boost(inputs, y, everything, everything, kind, cats, configuration, run))
+        scale = (mean, spread) if numbers else (np.zeros(len(places)), np.ones(len(places)))
+        stacks.append(Stack(tuple(places), Committee(tuple(texts), kind), *scale))
+    return Fit(StackedBoosterModel(encoder, tuple(stacks), sample.level is not None), held_out)
+
+
+def same_kind(targets: tuple[Target, ...]) -> list[list[int]]:
+    """Places of the targets in groups of equal kind (and equal classes)."""
+    groups: dict[Kind, list[int]] = {}
+    for place, target in enumerate(targets):
+        groups.setdefault(target.kind, []).append(place)
+    return list(groups.values())

@@ -1,0 +1,95 @@
+"""A fitted network committee as plain arrays, computed with NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharewise.families._parts import softmax
+from sharewise.families._sample import Model, Predictions
+from sharewise.modalities import TabularEncoder
+from sharewise.problems import Table
+from sharewise.tasks import Array, Classification, Kind
+
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Net:
+    """The committee of one target.
+
+    Symbols: ``M`` members, ``P`` inputs, ``H`` width, ``W`` columns of the target, ``L`` levels.
+
+    Attributes:
+        first, first_bias: ``(M, P, H)``, ``(M, 1, H)``.
+        second, second_bias: ``(M, H, H)``, ``(M, 1, H)``.
+        head, head_bias: ``(M, H, W)``, ``(M, 1, W)``.
+        level_embedding: ``(M, L, H)``, with ``level_head`` ``(M, L, H, W)`` and ``level_bias``
+            ``(M, L, W)``; None where the level does not enter.
+        serves: ``(G, K)`` members averaged for each of ``G`` levels (one row for all where ``G`` is 1);
+            -1 for none.
+        constant: ``(G, W)`` prediction where no member serves.
+        mean, spread: Scale of a number target.
+        kind: What is predicted.
+    """
+
+    first: Weights
+    first_bias: Weights
+    second: Weights
+    second_bias: Weights
+    head: Weights
+    head_bias: Weights
+    level_embedding: Weights | None
+    level_head: Weights | None
+    level_bias: Weights | None
+    serves: NDArray[np.int64]
+    constant: Array
+    mean: float
+    spread: float
+    kind: Kind
+
+    def member(self, place: int, X: Weights, level: NDArray[np.intp] | None) -> Array:
+        """One member's prediction ``(n, W)`` in the target's own units."""
+        before = X @ self.first[place] + self.first_bias[place]
+        if self.level_embedding is not None:
+            before += self.level_embedding[place][level]
+        hidden = np.maximum(before, 0.0)
+        hidden = np.maximum(hidden @ self.second[place] + self.second_bias[place], 0.0)
+        scores = hidden @ self.head[place] + self.head_bias[place]
+        if self.level_head is not None and self.level_bias is not None:
+            own = np.einsum("nh,nhw->nw", hidden, self.level_head[place][level])
+            scores = scores + own + self.level_bias[place][level]
+        exact = scores.astype(np.float64)
+        return softmax(exact) if isinstance(self.kind, Classification) else exact * self.spread + self.mean
+
+    def predict(self, X: Weights, level: NDArray[np.intp] | None) -> Array:
+        """``(n, W)``."""
+        if len(self.serves) == 1:
+            return self._average(0, X, level)
+        assert level is not None
+        out = np.empty((len(X), self.kind.width))
+        for code in np.unique(level):
+            rows = np.flatnonzero(level == code)
+            out[rows] = self._average(int(code), X[rows], level[rows])
+        return out
+
+    def _average(self, code: int, X: Weights, level: NDArray[np.intp] | None) -> Array:
+        members = [int(place) for place in self.serves[code] if place >= 0]
+        if not members:
+            return np.tile(self.constant[code], (len(X), 1))
+        average: Array = np.mean([self.member(place, X, level) for place in members], axis=0)
+        return average
+
+
+@dataclass(frozen=True)
+class NetworkModel(Model):
+    """A `Net` a target over shared inputs."""
+
+    encoder: TabularEncoder
+    nets: tuple[Net, ...]
+
+    def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
+        X = self.encoder.transform(table).astype(np.float32)
+        return [net.predict(X, level) for net in self.nets]

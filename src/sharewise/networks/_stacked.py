@@ -1,0 +1,79 @@
+"""Many small networks of one shape as one module: every weight has a leading member axis.
+
+Symbols: ``M`` members, ``B`` rows a member, ``P`` inputs, ``H`` width, ``O`` outputs, ``L`` levels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class StackedMLP(nn.Module):
+    """``M`` multilayer perceptrons with two hidden layers, computed by batched matrix products.
+
+    With ``levels`` each member is conditioned on a task: a task embedding is added to the first hidden
+    layer's input and every task has its own correction of the common output layer (hard parameter
+    sharing, Caruana 1997, with a task embedding). Both start at or near zero, so training starts from the
+    pooled network.
+
+    Args:
+        members: ``M``.
+        inputs: ``P``.
+        width: ``H``.
+        outputs: ``O``.
+        levels: ``L``, or 0 for none.
+        dropout: Share of hidden units left out in training.
+        generator: Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        members: int,
+        inputs: int,
+        width: int,
+        outputs: int,
+        *,
+        levels: int = 0,
+        dropout: float = 0.1,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+
+        def uniform(*shape: int, fan: int) -> nn.Parameter:
+            bound = 1.0 / math.sqrt(max(fan, 1))
+            return nn.Parameter((torch.rand(*shape, generator=generator) * 2 - 1) * bound)
+
+        self.first = uniform(members, inputs, width, fan=inputs)
+        self.first_bias = uniform(members, 1, width, fan=inputs)
+        self.second = uniform(members, width, width, fan=width)
+        self.second_bias = uniform(members, 1, width, fan=width)
+        self.head = uniform(members, width, outputs, fan=width)
+        self.head_bias = nn.Parameter(torch.zeros(members, 1, outputs))
+        self.level_embedding: nn.Parameter | None = None
+        self.level_head: nn.Parameter | None = None
+        self.level_bias: nn.Parameter | None = None
+        if levels:
+            small = torch.randn(members, levels, width, generator=generator) * 0.02
+            self.level_embedding = nn.Parameter(small)
+            self.level_head = nn.Parameter(torch.zeros(members, levels, width, outputs))
+            self.level_bias = nn.Parameter(torch.zeros(members, levels, outputs))
+        self.dropout = dropout
+
+    def forward(self, X: Tensor, level: Tensor | None = None) -> Tensor:
+        """``X`` ``(M, B, P)``, ``level`` ``(M, B)`` -> scores ``(M, B, O)``."""
+        before = torch.baddbmm(self.first_bias, X, self.first)
+        member: Tensor | None = None
+        if level is not None and self.level_embedding is not None:
+            member = torch.arange(len(level), device=level.device)[:, None]
+            before = before + self.level_embedding[member, level]
+        hidden = nn.functional.dropout(torch.relu(before), self.dropout, self.training)
+        hidden = torch.relu(torch.baddbmm(self.second_bias, hidden, self.second))
+        hidden = nn.functional.dropout(hidden, self.dropout, self.training)
+        scores = torch.baddbmm(self.head_bias, hidden, self.head)
+        if level is not None and self.level_head is not None and self.level_bias is not None:
+            own = self.level_head[member, level]
+            scores = scores + torch.einsum("mbh,mbho->mbo", hidden, own) + self.level_bias[member, level]
+        return scores

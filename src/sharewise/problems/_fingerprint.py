@@ -1,0 +1,50 @@
+"""One short text that stands for a problem's data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharewise.problems._problem import Problem
+from sharewise.tasks import Classification
+
+
+def fingerprint(problem: Problem) -> str:
+    """SHA-256 of features, labels, tasks, levels, groups and times.
+
+    Equal data give equal text, in any process; a changed cell gives another. Metrics and notes do
+    not count: they say how the data are judged, not what they are.
+    """
+    digest = hashlib.sha256()
+    _add_plain(digest, ["sharewise problem", 1, len(problem)])
+    for column in problem.table:
+        _add_plain(digest, [column.name, column.kind])
+        if column.kind in ("number", "date"):
+            _add_array(digest, column.values.astype(np.float64))
+        else:
+            _add_plain(digest, column.values.tolist())
+    for target in problem.targets:
+        classes = target.kind.classes if isinstance(target.kind, Classification) else ()
+        _add_plain(digest, [target.name, target.kind.name, [[type(c).__name__, c] for c in classes]])
+    _add_array(digest, problem.labels)
+    _add_plain(digest, [[task.name, task.target, task.level] for task in problem.tasks])
+    _add_plain(digest, [problem.level_name, problem.levels])
+    for held in (problem.level, problem.group, problem.time):
+        _add_plain(digest, held is not None)
+        if held is not None:
+            _add_array(digest, held.astype(np.float64))
+    return digest.hexdigest()
+
+
+def _add_plain(digest: Any, value: object) -> None:
+    text = json.dumps(value, ensure_ascii=True).encode()
+    digest.update(len(text).to_bytes(8, "little") + text)
+
+
+def _add_array(digest: Any, values: NDArray[np.float64]) -> None:
+    plain = np.where(np.isnan(values), np.nan, values) + 0.0  # one NaN, one zero
+    digest.update(np.ascontiguousarray(plain, dtype="<f8").tobytes())

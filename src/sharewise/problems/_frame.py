@@ -1,0 +1,129 @@
+"""Whatever table the user brought, as named columns of cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sharewise.errors import DataError
+from sharewise.problems._cells import Cells, from_array, from_objects
+from sharewise.problems._names import listed
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Columns by name.
+
+    Attributes:
+        names: Of the columns, in the user's order, without doubles.
+        n_rows: Rows.
+        columns: What `cells` reads, one a column: narwhals series or NumPy arrays.
+        positional: Whether the user's table had no names (a NumPy array).
+    """
+
+    names: tuple[str, ...]
+    n_rows: int
+    columns: tuple[Any, ...]
+    positional: bool = False
+
+    def cells(self, name: str) -> Cells:
+        """The column of that name.
+
+        Raises:
+            DataError: Its cells hold lists, dictionaries, bytes or the like.
+        """
+        column = self.columns[self._places[name]]
+        return from_array(name, column) if isinstance(column, np.ndarray) else _from_series(name, column)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.names)}
+
+
+def open_frame(data: object) -> Frame:
+    """Columns of a pandas, polars or pyarrow table, a dictionary of columns, or a NumPy array.
+
+    Raises:
+        DataError: It is none of these, or two columns share a name.
+    """
+    if isinstance(data, Frame):
+        return data
+    if isinstance(data, np.ma.MaskedArray):
+        data = np.asarray(np.ma.filled(data.astype(object), None))
+    if isinstance(data, np.ndarray):
+        return _from_numpy(data)
+    if isinstance(data, dict):
+        data = _from_dict(data)
+    given: Any = getattr(data, "column_names", getattr(data, "columns", ()))
+    try:
+        names = tuple(str(name) for name in given)
+    except TypeError:
+        names = ()
+    _refuse_doubles(names)
+
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(data, eager_only=True)  # type: ignore[call-overload]
+    except TypeError as error:
+        lazy = " Call .collect() on it first." if type(data).__name__ == "LazyFrame" else ""
+        raise DataError(
+            "a table must be a pandas, polars or pyarrow table or a 2-D NumPy array; "
+            f"got {_described(data)}.{lazy or ' Read a file with sharewise.read_table(path).'}"
+        ) from error
+    return Frame(names, len(frame), tuple(frame.iter_columns()))
+
+
+def _described(data: object) -> str:
+    return "None" if data is None else f"a {type(data).__module__.split('.')[0]} {type(data).__name__}"
+
+
+def _refuse_doubles(names: tuple[str, ...]) -> None:
+    doubles = [name for name, count in Counter(names).items() if count > 1]
+    if doubles:
+        raise DataError(f"column names must be unique; {listed(doubles)} came twice or more. Rename them.")
+
+
+def _from_dict(data: dict[Any, Any]) -> object:
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(data)
+    except ValueError as error:
+        raise DataError(f"a dictionary must hold columns of one length; {error}.") from error
+
+
+def _from_numpy(data: np.ndarray[Any, Any]) -> Frame:
+    if data.dtype.names:
+        return Frame(tuple(data.dtype.names), len(data), tuple(data[name] for name in data.dtype.names))
+    if data.ndim != 2:
+        raise DataError(
+            f"a NumPy table must have two axes, rows and columns; got {data.ndim}. Reshape it first."
+        )
+    names = tuple(f"x{i}" for i in range(data.shape[1]))
+    return Frame(names, len(data), tuple(np.asarray(data).T), positional=True)
+
+
+def _from_series(name: str, series: Any) -> Cells:
+    import narwhals as nw
+
+    dtype = series.dtype
+    if dtype.is_nested():
+        raise DataError(
+            f"a cell must hold one number, word or date; column '{name}' holds {dtype}. "
+            "Spread it over several columns, or leave it out with drop= or --drop."
+        )
+    if isinstance(dtype, (nw.Categorical, nw.Enum)):
+        # pyarrow's dictionaries lose their gaps in to_numpy.
+        return from_objects(name, series.to_list(), category=True)
+    values = series.to_numpy()
+    if dtype.is_integer() and values.dtype.kind == "f" and np.any(np.abs(values) > 2.0**53):
+        return from_objects(name, series.to_list())
+    return from_array(name, values)

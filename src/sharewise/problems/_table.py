@@ -1,0 +1,55 @@
+"""Typed columns: what every modality reads, whatever frame the user brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ColumnKind = Literal["number", "category", "date", "text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One feature.
+
+    Attributes:
+        name: As in the user's table.
+        kind: ``number`` and ``date`` hold float64 (dates as days since 1970, gaps as NaN);
+            ``category`` and ``text`` hold objects: ``str``, or ``None`` for a gap.
+        values: ``(N,)``.
+    """
+
+    name: str
+    kind: ColumnKind
+    values: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features of ``N`` rows, column by column."""
+
+    columns: tuple[Column, ...]
+    n_rows: int
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return self.n_rows
+
+    def of_kind(self, kind: ColumnKind) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.kind == kind)
+
+    def take(self, rows: NDArray[np.intp]) -> Table:
+        """The given rows, in that order."""
+        columns = tuple(Column(c.name, c.kind, c.values[rows]) for c in self.columns)
+        return Table(columns, len(rows))
+
+    def with_numbers(self, names: list[str], values: NDArray[np.float64]) -> Table:
+        """This table with further number columns ``values`` ``(N, len(names))``."""
+        extra = tuple(Column(name, "number", values[:, i]) for i, name in enumerate(names))
+        return Table(self.columns + extra, self.n_rows)

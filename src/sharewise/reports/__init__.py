@@ -1,0 +1,15 @@
+"""One verdict and its ledger as one self-contained HTML page.
+
+The page needs no network, no font and no script; its plots are inline SVG. Functions in this room
+decide (scales, ticks, labels, colour steps, words), the templates only place what was decided.
+
+>>> from sharewise.reports import render
+>>> page = render({"outcome": "undecided", "sentence": "Not enough evidence yet."}, [])
+>>> page.startswith("<!doctype html>"), "Not enough evidence yet." in page
+(True, True)
+"""
+
+from sharewise.reports._render import render
+from sharewise.reports._write import write
+
+__all__ = ["render", "write"]

@@ -1,0 +1,73 @@
+"""From a verdict and its ledger to the page: gathers what the rooms decided and hands it to the templates."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from sharewise.reports._headline import headline
+from sharewise.reports._ledger import ledger_table, totals
+from sharewise.reports._protocol import other_facts, protocol, versions
+from sharewise.reports._strategies import (
+    cost_plots,
+    cost_table,
+    overall_plots,
+    read_strategies,
+    strategy_table,
+    within_plots,
+)
+from sharewise.reports._taskmap import legend
+from sharewise.reports._tasks import gain_map, read_tasks
+from sharewise.reports._values import number, table
+
+
+def render(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]) -> str:
+    """One self-contained HTML page.
+
+    Parameters:
+        verdict: What ``verdict.json`` holds. Absent, ``None`` and non-finite entries print as unknown.
+        ledger: One record a trial, in order.
+    """
+    facts = table(verdict.get("protocol"))
+    known = number(facts.get("rope"))
+    rope = 0.01 if known is None else max(known, 0.0)
+    strategies = read_strategies(verdict)
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        head=headline(verdict),
+        rope=rope,
+        overall=overall_plots(strategies, rope),
+        within=within_plots(strategies, rope),
+        strategies=strategy_table(strategies),
+        map=gain_map(verdict, strategies, rope),
+        legend=legend(rope),
+        costs=cost_plots(strategies, rope),
+        cost_table=cost_table(strategies),
+        tasks=read_tasks(verdict),
+        protocol=protocol(verdict),
+        profile=other_facts(verdict),
+        versions=versions(verdict),
+        ledger=ledger_table(ledger),
+        ledger_totals=totals(ledger),
+    )
+
+
+def pixels(value: float) -> str:
+    """A coordinate to a tenth of a pixel, without idle zeros."""
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("sharewise.reports", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["px"] = pixels
+    return environment

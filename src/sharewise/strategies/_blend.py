@@ -1,0 +1,108 @@
+"""Combining fitted models by weights: picking one, routing by task, greedy ensembles.
+
+Everything that is deployed is a weight matrix over fitted models. Deciding (these functions, which see
+held-out predictions only) is apart from applying (`BlendModel`).
+
+Symbols: ``C`` candidates (fitted models), ``T`` tasks, ``n`` rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharewise.families import Model, Predictions
+from sharewise.problems import Table
+from sharewise.tasks import PROBABILITY_FLOOR, Array, Classification, Kind
+
+SHRINK_ROWS = 100.0
+"""A task's own error counts as much as the average over tasks once it has this many rows."""
+GREEDY_STEPS = 25
+
+
+def pick_for_all(ratios: Array) -> int:
+    """The candidate with the least mean error over tasks.
+
+    Args:
+        ratios: ``(T, C)`` held-out errors as shares of the constant's; NaN where unknown.
+    """
+    return int(np.nanargmin(np.nanmean(ratios, axis=0)))
+
+
+def pick_by_task(ratios: Array, rows: Array) -> NDArray[np.intp]:
+    """Each task's candidate ``(T,)``, by its own error shrunk towards the mean over tasks.
+
+    Few rows say little about which of many candidates is best; borrowing the other tasks' *ranking* of
+    candidates (not their labels) keeps the choice for small tasks steady.
+
+    Args:
+        ratios: ``(T, C)`` as above.
+        rows: ``(T,)`` held-out rows behind each error.
+    """
+    common = np.nanmean(ratios, axis=0)
+    trust = (rows / (rows + SHRINK_ROWS))[:, None]
+    own = np.where(np.isnan(ratios), common, ratios)
+    shrunk = trust * own + (1 - trust) * common
+    shrunk[np.isnan(shrunk)] = np.inf
+    return shrunk.argmin(axis=1)
+
+
+def greedy(candidates: Array, y: Array, kind: Kind, weight: Array | None = None) -> Array:
+    """Greedy ensemble selection with replacement (Caruana et al. 2004); weights ``(C,)`` summing to 1.
+
+    Args:
+        candidates: ``(C, n, W)`` held-out predictions.
+        y: ``(n,)`` labels.
+        kind: Squared error for numbers, log loss for classes.
+        weight: ``(n,)`` weight of each row's loss, or None for equal ones.
+    """
+    count = np.zeros(len(candidates))
+    total = np.zeros(candidates.shape[1:])
+    rows = np.arange(len(y))
+    codes = y.astype(np.intp) if isinstance(kind, Classification) else None
+    share = np.ones(len(y)) if weight is None else weight
+    best = np.inf
+    best_count = count
+    for step in range(1, GREEDY_STEPS + 1):
+        mixed = (total + candidates) / step
+        if codes is None:
+            losses = ((mixed[:, :, 0] - y) ** 2) @ share
+        else:
+            losses = -np.log(np.clip(mixed[:, rows, codes], PROBABILITY_FLOOR, 1.0)) @ share
+        chosen = int(np.argmin(losses))
+        count = count.copy()
+        count[chosen] += 1
+        total = total + candidates[chosen]
+        if losses[chosen] < best * (1 - 1e-6):
+            best, best_count = float(losses[chosen]), count
+    return best_count / best_count.sum()
+
+
+@dataclass(frozen=True)
+class BlendModel(Model):
+    """Weighted averages of models, with weights of their own for every task.
+
+    Attributes:
+        members: The ``M`` models.
+        weights: ``(D, L, M)``; ``L`` is 1 in a wide problem. Rows sum to 1.
+    """
+
+    members: tuple[Model, ...]
+    weights: Array
+
+    def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
+        code = np.zeros(len(table), dtype=np.intp) if level is None else level
+        total: Predictions = []
+        for place, member in enumerate(self.members):
+            values = member.predict(table, level)
+            for target, value in enumerate(values):
+                share = self.weights[target, code, place][:, None]
+                # A member without weight may have nothing to say (NaN) about a task.
+                part = np.where(share > 0, share * value, 0.0)
+                if place == 0:
+                    total.append(part)
+                else:
+                    total[target] = total[target] + part
+        return total

@@ -1,0 +1,165 @@
+"""Running trials: in this process, or in several workers, each with one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import Any, Protocol, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from sharewise.problems import Problem
+
+T = TypeVar("T")
+Job = Callable[[Problem, float | None], T]
+"""Something to compute on the problem before a deadline (seconds from now, or None)."""
+
+_THREADS = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+}
+MOST_DEATHS = 3
+"""How often a job may take its worker down before the study gives it up."""
+
+
+class Workers(Protocol):
+    """Runs jobs and yields each result as it comes, with the job's place in the list."""
+
+    def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]: ...
+
+    def close(self) -> None: ...
+
+
+class InProcess:
+    """One job after another, here."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+    def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]:
+        for place, job in enumerate(jobs):
+            with one_thread():
+                result = _call(job, self.problem, time_left())
+            yield place, result
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS, OpenMP and torch to one thread; two threads on busy cores can be far slower."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Pool:
+    """Worker processes (loky: no ``__main__`` guard is needed). One that dies loses only its job, which
+    is run again.
+
+    Args:
+        problem: Sent to each worker once.
+        count: Processes.
+    """
+
+    def __init__(self, problem: Problem, count: int) -> None:
+        self.problem, self.count = problem, count
+        self._executor: Any = None
+
+    def _start(self) -> Any:
+        if self._executor is None:
+            import loky
+
+            self._executor = loky.ProcessPoolExecutor(
+                self.count, env=_THREADS, initializer=_initialise, initargs=(self.problem, os.getpid())
+            )
+        return self._executor
+
+    def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]:
+        from loky.process_executor import BrokenProcessPool
+
+        queue = list(range(len(jobs)))
+        deaths = dict.fromkeys(queue, 0)
+        running: dict[Future[T], int] = {}
+        while queue or running:
+            # A pool that broke may hold jobs beside the guilty one: they go one at a time until it shows.
+            slots = 1 if any(deaths[place] for place in queue) else self.count
+            while queue and len(running) < slots:
+                place = queue.pop(0)
+                running[self._start().submit(_in_worker, jobs[place], time_left())] = place
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            broken: BrokenProcessPool | None = None
+            for future in done:
+                place = running.pop(future)
+                try:
+                    result = future.result()
+                except BrokenProcessPool as error:
+                    broken = error
+                    deaths[place] += 1
+                    queue.insert(0, place)
+                    if deaths[place] >= MOST_DEATHS:
+                        raise
+                    continue
+                yield place, result
+            if broken is not None:
+                for place in running.values():
+                    deaths[place] += 1
+                    queue.insert(0, place)
+                running.clear()
+                self.close()
+
+    def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
+            self._executor = None
+
+
+_problem: Problem | None = None
+
+
+def _initialise(problem: Problem, parent: int) -> None:
+    global _problem
+    _problem = problem
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _follow(parent: int) -> None:
+    """End with the parent, also when that was killed and could tell nobody."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _in_worker(job: Job[T], seconds: float | None) -> T:
+    assert _problem is not None
+    return _call(job, _problem, seconds)
+
+
+def _call(job: Job[T], problem: Problem, seconds: float | None) -> T:
+    return job(problem, None if seconds is None else time.monotonic() + seconds)
+
+
+def make_workers(problem: Problem, count: int) -> Workers:
+    """Workers for a problem."""
+    return InProcess(problem) if count == 1 else Pool(problem, count)
+
+
+def default_workers() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

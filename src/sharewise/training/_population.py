@@ -1,0 +1,220 @@
+"""The population loop: train the members of a stacked network together, each stopped by itself.
+
+Symbols: ``M`` members, ``D`` targets, ``N`` rows, ``P`` inputs, ``O`` outputs of all targets together.
+Members never mix: each has its own rows, its own batches, its own best weights a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sharewise.networks import StackedMLP
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one member learns from.
+
+    Attributes:
+        train, valid: Rows of the common data.
+        targets: Places of the targets it learns.
+    """
+
+    train: NDArray[np.intp]
+    valid: NDArray[np.intp]
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows common to all members.
+
+    Attributes:
+        X: ``(N, P)`` float32.
+        Y: ``(N, D)`` float32: standardised numbers or class codes, NaN for gaps.
+        level: ``(N,)`` int64, or None.
+        columns: Each target's (start, stop) among the outputs.
+        is_class: Whether each target is a class (cross-entropy) or a number (squared error).
+    """
+
+    X: Tensor
+    Y: Tensor
+    level: Tensor | None
+    columns: tuple[tuple[int, int], ...]
+    is_class: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: AdamW (Loshchilov & Hutter 2019) at a constant rate, early stopping a target."""
+
+    width: int = 96
+    dropout: float = 0.1
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    epochs: int = 200
+    patience: int = 16
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Best weights of a population.
+
+    Attributes:
+        weights: By parameter name, ``(M, S, …)``: slot ``s`` holds the weights at the least validation
+            loss of the member's ``s``-th target.
+        epochs: ``(M, S)`` the epoch they come from; 0 where no epoch had a finite loss.
+    """
+
+    weights: dict[str, Tensor]
+    epochs: Tensor
+
+
+def train_population(
+    data: Data,
+    members: Sequence[Member],
+    recipe: Recipe,
+    *,
+    levels: int,
+    seed: int,
+    on_step: Callable[[], None],
+) -> Trained:
+    """Train all members, each with per-task best weights: a joint member's targets may come from
+    different epochs.
+
+    Args:
+        levels: Levels the network is conditioned on, 0 for none.
+        on_step: Called after each optimiser step; what it raises ends the training.
+    """
+    with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
+        torch.manual_seed(seed % 2**63)
+        return _train(data, members, recipe, levels, torch.Generator().manual_seed(seed % 2**63), on_step)
+
+
+def _train(
+    data: Data,
+    members: Sequence[Member],
+    recipe: Recipe,
+    levels: int,
+    generator: torch.Generator,
+    on_step: Callable[[], None],
+) -> Trained:
+    net = StackedMLP(
+        len(members),
+        data.X.shape[1],
+        recipe.width,
+        data.columns[-1][1],
+        levels=levels,
+        dropout=recipe.dropout,
+        generator=generator,
+    )
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
+    )
+    slots = max(len(member.targets) for member in members)
+    target = torch.tensor([(*m.targets, *[-1] * (slots - len(m.targets))) for m in members])
+    used = target >= 0
+    best_loss = torch.full(target.shape, torch.inf)
+    best_epoch = torch.zeros(target.shape, dtype=torch.long)
+    best = {
+        name: value.detach()[:, None].expand(-1, slots, *value.shape[1:]).clone()
+        for name, value in net.named_parameters()
+    }
+    train = [torch.from_numpy(member.train) for member in members]
+    valid, real = _padded([torch.from_numpy(member.valid) for member in members])
+    alive = torch.arange(len(members))
+
+    def losses(rows: Tensor, real: Tensor | None) -> Tensor:
+        level = data.level[rows] if data.level is not None and levels else None
+        truth = data.Y[rows]
+        if real is not None:
+            truth = torch.where(real[:, :, None], truth, torch.nan)
+        every = _losses(net(data.X[rows], level), truth, data)
+        return torch.where(used[alive], every.gather(1, target[alive].clamp(min=0)), 0.0)
+
+    for epoch in range(1, recipe.epochs + 1):
+        net.train()
+        for rows in _batches([train[int(m)] for m in alive], generator):
+            optimizer.zero_grad(set_to_none=True)
+            losses(rows, None).sum().backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            on_step()
+        net.eval()
+        with torch.no_grad():
+            now = losses(valid[alive], real[alive])
+            better = used[alive] & (now < best_loss[alive])
+            for slot in range(slots):
+                place = better[:, slot].nonzero()[:, 0]
+                member = alive[place]
+                best_loss[member, slot] = now[place, slot]
+                best_epoch[member, slot] = epoch
+                for name, value in net.named_parameters():
+                    best[name][member, slot] = value[place]
+        keep = (used[alive] & (epoch - best_epoch[alive] < recipe.patience)).any(dim=1)
+        if not keep.any():
+            break
+        # Leaving a few finished members in costs less than rebuilding the optimiser each epoch.
+        if keep.float().mean() < 0.7:
+            alive = alive[keep]
+            _shrink(net, optimizer, keep)
+    return Trained(best, best_epoch)
+
+
+def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Row lists of unequal length as ``(M, V)`` with a mask of the real ones."""
+    longest = max(len(r) for r in rows)
+    filled = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+    for place, r in enumerate(rows):
+        filled[place, : len(r)] = r
+        mask[place, : len(r)] = True
+    return filled, mask
+
+
+def _batches(train: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+    """One epoch of batches ``(M, B)``; a member with fewer rows than the largest starts over."""
+    longest = max(len(rows) for rows in train)
+    size = min(max(longest // 8, 16), 256, longest)
+    steps = max(1, longest // size)
+    order = torch.empty(len(train), steps * size, dtype=torch.long)
+    for place, rows in enumerate(train):
+        passes = -(-order.shape[1] // len(rows))
+        drawn = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(passes)])
+        order[place] = rows[drawn[: order.shape[1]]]
+    return list(order.split(size, dim=1))
+
+
+def _losses(scores: Tensor, truth: Tensor, data: Data) -> Tensor:
+    """Mean loss of each member and target over the rows where the target is known, ``(M, D)``.
+
+    A target without labels in the batch counts zero.
+    """
+    found = []
+    for target, (start, stop) in enumerate(data.columns):
+        y = truth[:, :, target]
+        known = ~torch.isnan(y)
+        if data.is_class[target]:
+            codes = torch.where(known, y, 0.0).long()
+            flat = scores[:, :, start:stop].flatten(0, 1)
+            each = nn.functional.cross_entropy(flat, codes.flatten(), reduction="none").view_as(y)
+        else:
+            each = 0.5 * (scores[:, :, start] - torch.where(known, y, 0.0)) ** 2
+        total = torch.where(known, each, 0.0).sum(dim=1)
+        found.append(total / known.sum(dim=1).clamp(min=1))
+    return torch.stack(found, dim=1)
+
+
+def _shrink(net: StackedMLP, optimizer: torch.optim.Optimizer, keep: Tensor) -> None:
+    """Drop finished members from the weights and the optimiser's moments."""
+    for parameter in net.parameters():
+        state = optimizer.state[parameter]
+        parameter.data = parameter.data[keep].contiguous()
+        parameter.grad = None
+        for key in ("exp_avg", "exp_avg_sq"):
+            state[key] = state[key][keep].contiguous()

@@ -1,0 +1,71 @@
+"""The page in a real browser: no sideways scrolling on a phone, nothing run, nothing loaded."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_reports_data import NINETEEN, TWELVE, empty_verdict, hostile_names, make_ledger, make_verdict
+
+from sharewise.reports import write
+
+BROWSER = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --allow-file-access-from-files "
+    "--virtual-time-budget=4000"
+).split()
+FRAME = """<!doctype html><title>waiting</title>
+<iframe id="f" src="report.html" style="border:0;width:{width}px;height:900px"></iframe>
+<script>
+document.getElementById("f").onload = (event) => {{
+  const page = event.target.contentDocument, root = page.documentElement;
+  page.querySelectorAll("details").forEach((each) => each.open = true);
+  const seen = (each) => getComputedStyle(each).display !== "none";
+  document.title = JSON.stringify({{
+    over: Math.max(root.scrollWidth, page.body.scrollWidth) - root.clientWidth,
+    plots: [...page.querySelectorAll("svg.plot")].filter(seen).length,
+    loaded: event.target.contentWindow.performance.getEntriesByType("resource").length,
+  }});
+}};
+</script>"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs the chromium browser, which is not installed"),
+]
+
+
+@pytest.mark.parametrize("width", [320, 375, 1100])
+@pytest.mark.parametrize("kind", ["two", "hostile", "empty"])
+def test_fits_its_width_and_loads_nothing(tmp_path: Path, kind: str, width: int) -> None:
+    verdict = {
+        "two": lambda: make_verdict(["lang", "arith"], TWELVE),
+        "hostile": lambda: make_verdict(hostile_names(120), [("z" * 300, "y" * 300), *NINETEEN]),
+        "empty": empty_verdict,
+    }[kind]()
+    write(tmp_path / "report.html", verdict, make_ledger(50, TWELVE))
+    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
+    assert BROWSER is not None
+    done = subprocess.run(
+        [
+            BROWSER,
+            *FLAGS,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--dump-dom",
+            (tmp_path / "frame.html").as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    found = re.search(r"<title>\{(.*?)\}</title>", done.stdout)
+    assert found, done.stderr[-2000:]
+    facts = {key: int(value) for key, value in re.findall(r'"(\w+)":(-?\d+)', found[1])}
+    assert facts["over"] <= 0
+    assert facts["loaded"] == 0
+    assert facts["plots"] == {"two": 5, "hostile": 6, "empty": 0}[kind]

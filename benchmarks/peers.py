@@ -292,8 +292,8 @@ def _jointly(make: Callable[[int], Any], x: Array, labels: Array, x_new: Array, 
 
 def _complete(labels: Array) -> NDArray[np.bool_]:
     rows = np.asarray(~np.isnan(labels).any(axis=1))
-    if rows.sum() < 10:
-        raise ValueError(f"a model of all targets needs at least 10 rows without a gap; got {rows.sum()}.")
+    if rows.sum() < 6:
+        raise ValueError(f"a model of all targets needs at least 6 rows without a gap; got {rows.sum()}.")
     return rows
 
 

@@ -15,7 +15,7 @@ Repeated K-fold. In each training part an inner 3-fold validation chooses
   multi-task elastic net and reduced-rank ridge (long: pooled ridge, with one-hot tasks, with shrunken
   offsets, and one LightGBM with the task as a category).
 
-Every family of *separate* is in *shared* too, so that the gain is that of sharing. Still, separate may take
+Every family of *separate* is in *shared* too, lest the gain be one of family. Still, separate may take
 another family for each target and one whole model may not: *routed* therefore takes for each target its
 prediction by the shared model that inner validation found best for that target.
 

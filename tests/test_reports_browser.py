@@ -8,16 +8,24 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_reports_data import NINETEEN, TWELVE, empty_verdict, hostile_names, make_ledger, make_verdict
 
 from sharewise.reports import write
+from test_reports_data import NINETEEN, TWELVE, empty_verdict, hostile_names, make_ledger, make_verdict
 
 BROWSER = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --allow-file-access-from-files "
-    "--virtual-time-budget=4000"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--allow-file-access-from-files",
+    "--virtual-time-budget=4000",
+]
 FRAME = """<!doctype html><title>waiting</title>
 <iframe id="f" src="report.html" style="border:0;width:{width}px;height:900px"></iframe>
 <script>

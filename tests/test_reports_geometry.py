@@ -276,7 +276,7 @@ def test_ledger_lines_then_sums() -> None:
     summed = ledger_table(trials(4), most=10)
     assert len(summed.rows) == 4
     assert summed.rows[3].cells == (
-        ("joint", "trees", "depth=3", "5", "4", "0", "1") + ("5 s", "10", "–", "19 B", "–", "ran out")
+        ("joint", "trees", "depth=3", "5", "4", "0", "1", "5 s", "10", "–", "19 B", "–", "ran out")
     )
     coarse = ledger_table(trials(20), most=10)
     assert [row.cells[:3] for row in coarse.rows] == [("joint", "trees", "20")]

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
         training,
         verdicts,
     )
+    from sharewise._compare import compare
+    from sharewise._study import Study
     from sharewise.problems import Problem
     from sharewise.serving import load
-    from sharewise.studies import Study, compare
     from sharewise.verdicts import Verdict
 
 __version__ = "0.1.0"
@@ -65,12 +66,12 @@ __all__ = [
 
 _HOMES = {
     "Problem": "problems",
-    "Study": "studies",
+    "Study": "_study",
     "Verdict": "verdicts",
-    "compare": "studies",
+    "compare": "_compare",
     "load": "serving",
 }
-"""Public names and the room that each lives in; every other name in `__all__` is a room."""
+"""Public names and the module that each lives in; every other name in `__all__` is a room."""
 
 if not TYPE_CHECKING:  # so that a type checker still reports a misspelt name
 

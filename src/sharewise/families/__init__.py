@@ -10,15 +10,39 @@ inner fold held out.
 """
 
 from sharewise.families._base import Configuration, Family, configuration
+from sharewise.families._boosting import Committee, Stack, StackedBoosterModel
+from sharewise.families._extra_trees import ForestPart, LevelMeans, SharedForestModel
+from sharewise.families._forest import Forest
 from sharewise.families._linear import Linear
+from sharewise.families._linear_long import LevelLinear, LevelLinearModel
+from sharewise.families._net import Net, NetworkModel
 from sharewise.families._network import Network
+from sharewise.families._parts import ConstantPart, LinearPart, PartsModel
 from sharewise.families._sample import Fit, Model, OutOfTime, Part, Predictions, Run, Sample
 from sharewise.families._trees import Trees
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (Linear(), Trees(), Network())}
+FAMILY_STATE: tuple[type, ...] = (
+    Committee,
+    ConstantPart,
+    Forest,
+    ForestPart,
+    LevelLinear,
+    LevelLinearModel,
+    LevelMeans,
+    LinearPart,
+    Net,
+    NetworkModel,
+    PartsModel,
+    SharedForestModel,
+    Stack,
+    StackedBoosterModel,
+)
+"""The classes that fitted models are made of, for whoever stores them."""
 
 __all__ = [
     "FAMILIES",
+    "FAMILY_STATE",
     "Configuration",
     "Family",
     "Fit",

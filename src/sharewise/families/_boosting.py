@@ -1,11 +1,13 @@
 """Gradient-boosted trees (LightGBM, Ke et al. 2017): one booster a task, or one for all.
 
-A fitted predictor is a committee: one booster an inner fold, stopped early on that fold's held-out
-rows, their predictions averaged (Krogh & Vedelsby 1995). Held-out predictions come for free.
+A fitted predictor is a committee: one booster an inner fold, their predictions averaged (Krogh &
+Vedelsby 1995). All stop at the round with the least held-out loss averaged over folds: one fold of a
+small task would stop wherever its few rows happen to agree. Held-out predictions come for free.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -67,12 +69,10 @@ def fit_booster(configuration: Configuration) -> FitPart:
         if not usable:
             return fit_constant(y, kind, folds, fallback=y)
         held_out = np.full((len(y), kind.width), np.nan)
-        texts = []
-        for train, valid in usable:
-            text = boost(X, y, train, valid, kind, encoder.categorical, configuration, run)
-            texts.append(text)
+        texts = boost(X, y, usable, kind, encoder.categorical, configuration, run)
+        for text, (_, valid) in zip(texts, usable, strict=True):
             held_out[valid] = Committee((text,), kind).predict(X[valid])
-        return Committee(tuple(texts), kind), held_out
+        return Committee(texts, kind), held_out
 
     return fit
 
@@ -80,19 +80,19 @@ def fit_booster(configuration: Configuration) -> FitPart:
 def boost(
     X: Array,
     y: Array,
-    train: NDArray[np.intp],
-    valid: NDArray[np.intp],
+    folds: Sequence[Fold],
     kind: Kind,
     categorical: tuple[int, ...],
     configuration: Configuration,
     run: Run,
-) -> str:
-    """One booster on ``train``, stopped early on ``valid``; its text."""
+) -> tuple[str, ...]:
+    """One booster a fold, each on its training rows; their texts."""
+    rows = len(folds[0][0])
     params: dict[str, Any] = {
         "objective": "regression",
         "learning_rate": configuration.get("learning_rate", 0.05),
-        "num_leaves": int(min(configuration.get("leaves", 15), max(2, len(train) // 4))),
-        "min_data_in_leaf": int(np.clip(len(train) // 30, 2, 20)),
+        "num_leaves": int(min(configuration.get("leaves", 15), max(2, rows // 4))),
+        "min_data_in_leaf": int(np.clip(rows // 30, 2, 20)),
         "min_data_per_group": 5,
         "cat_smooth": 10.0,
         "bagging_fraction": 0.8,
@@ -104,28 +104,28 @@ def boost(
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
+        "feature_pre_filter": False,
     }
     if isinstance(kind, Binary):
         params["objective"] = "binary"
     elif isinstance(kind, Classification):
         params |= {"objective": "multiclass", "num_class": kind.width}
-    known = lightgbm.Dataset(
-        X[train], y[train], categorical_feature=list(categorical), params=params, free_raw_data=True
-    )
-    watched = lightgbm.Dataset(X[valid], y[valid], reference=known, params=params)
 
     def watch(env: Any) -> None:
-        run.tick(steps=1)
+        run.tick(steps=len(folds))
 
-    booster = lightgbm.train(
+    trained = lightgbm.cv(
         params,
-        known,
+        lightgbm.Dataset(X, y, categorical_feature=list(categorical)),
         num_boost_round=MOST_ROUNDS[run.effort],
-        valid_sets=[watched],
+        folds=list(folds),
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), watch],
+        return_cvbooster=True,
     )
-    run.tick(fits=1)
-    return booster.model_to_string(num_iteration=booster.best_iteration or -1)
+    run.tick(fits=len(folds))
+    committee = trained["cvbooster"]
+    last = committee.best_iteration if committee.best_iteration > 0 else None
+    return tuple(booster.model_to_string(num_iteration=last) for booster in committee.boosters)
 
 
 @dataclass(frozen=True)
@@ -192,25 +192,29 @@ def fit_stacked_booster(sample: Sample, configuration: Configuration, run: Run) 
         inputs, cats = X[row], categorical
         if len(places) > 1:
             inputs, cats = np.column_stack([inputs, place]), (*categorical, X.shape[1])
-        texts = []
-        for train, valid in sample.folds:
-            inside = np.isin(row, train), np.isin(row, valid)
-            if not inside[0].any() or not inside[1].any() or len(np.unique(y[inside[0]])) < 2:
-                continue
-            part = np.flatnonzero(inside[0]), np.flatnonzero(inside[1])
-            text = boost(inputs, y, part[0], part[1], kind, cats, configuration, run)
-            texts.append(text)
-            own = Committee((text,), kind).predict(inputs[part[1]])
+        folds = stacked_folds(sample, row, y)
+        texts = boost(inputs, y, folds, kind, cats, configuration, run)
+        for text, (_, valid) in zip(texts, folds, strict=True):
+            own = Committee((text,), kind).predict(inputs[valid])
             for index, target in enumerate(places):
-                mine = place[part[1]] == index
+                mine = place[valid] == index
                 scaled = own[mine] * spread[index] + mean[index] if numbers else own[mine]
-                held_out[target][row[part[1]][mine]] = scaled
-        if not texts:  # every fold's training rows agree on one label
-            everything = np.arange(len(y))
-            texts.append(boost(inputs, y, everything, everything, kind, cats, configuration, run))
+                held_out[target][row[valid][mine]] = scaled
         scale = (mean, spread) if numbers else (np.zeros(len(places)), np.ones(len(places)))
-        stacks.append(Stack(tuple(places), Committee(tuple(texts), kind), *scale))
+        stacks.append(Stack(tuple(places), Committee(texts, kind), *scale))
     return Fit(StackedBoosterModel(encoder, tuple(stacks), sample.level is not None), held_out)
+
+
+def stacked_folds(sample: Sample, row: NDArray[np.intp], y: Array) -> tuple[Fold, ...]:
+    """The inner folds as positions into stacked rows; ``row`` is the sample row of each."""
+    found = []
+    for train, valid in sample.folds:
+        inside = np.flatnonzero(np.isin(row, train)), np.flatnonzero(np.isin(row, valid))
+        if len(inside[0]) and len(inside[1]) and len(np.unique(y[inside[0]])) > 1:
+            found.append(inside)
+    everything = np.arange(len(y))
+    # Where every fold's training rows agree on one label there is nothing to hold out.
+    return tuple(found) or ((everything, everything),)
 
 
 def same_kind(targets: tuple[Target, ...]) -> list[list[int]]:

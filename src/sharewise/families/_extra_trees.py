@@ -23,11 +23,13 @@ from sharewise.tasks import Array, Classification, Kind
 
 TREES = (30, 60, 100, 200)
 """Trees a forest, by effort."""
+FEWEST_TREES = 20
 
 
 def grow(X: Array, Z: Array, configuration: Configuration, run: Run) -> Forest:
     """A forest on ``X`` ``(n, P)`` and complete columns ``Z`` ``(n, W)``."""
-    count = TREES[run.effort]
+    # A dozen rows have few different splits to average over.
+    count = min(TREES[run.effort], max(FEWEST_TREES, 2 * len(X)))
     features = configuration.get("max_features", 1.0)
     model = ExtraTreesRegressor(
         n_estimators=count,

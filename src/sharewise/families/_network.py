@@ -2,8 +2,8 @@
 
 Alone, every task has its own networks; together, all tasks share a trunk and have a head each (wide), or
 share a trunk conditioned on a task embedding with a head correction each (long). Either way the
-predictor is a committee of one network an inner fold, stopped early on that fold's held-out rows, and
-all networks of a fit train as one stacked program.
+predictor is a committee of one network an inner fold, stopped early by the folds' held-out rows, and all
+networks of a fit train as one stacked program.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def _fit(
     if cells is None:
         everything = tuple(range(len(sample.targets)))
         for train, valid in sample.folds:
-            members.append(Member(train, valid, everything))
+            members.append(Member(train, valid, everything, group=0))
             owner.append((-1, 0))
     else:
-        for target, group, rows in cells:
+        for number, (target, group, rows) in enumerate(cells):
             if len(rows) < FEWEST_ROWS or len(np.unique(sample.labels[rows, target])) < 2:
                 continue
             for train, valid in sample.folds_within(rows):
-                members.append(Member(rows[train], rows[valid], (target,)))
+                members.append(Member(rows[train], rows[valid], (target,), group=number))
                 owner.append((target, group))
 
     trained: list[dict[str, NDArray[np.float32]]] = []

@@ -61,24 +61,29 @@ def open_frame(data: object) -> Frame:
         return _from_numpy(data)
     if isinstance(data, dict):
         data = _from_dict(data)
-    given: Any = getattr(data, "column_names", getattr(data, "columns", ()))
-    try:
-        names = tuple(str(name) for name in given)
-    except TypeError:
-        names = ()
-    _refuse_doubles(names)
 
     import narwhals as nw
 
+    lazy = nw.dependencies.is_polars_lazyframe(data)
+    names = () if lazy else _names(data)
+    _refuse_doubles(names)
     try:
         frame = nw.from_native(data, eager_only=True)  # type: ignore[call-overload]
     except TypeError as error:
-        lazy = " Call .collect() on it first." if type(data).__name__ == "LazyFrame" else ""
+        way_out = "Call .collect() on it first." if lazy else "Read a file with sharewise.read_table(path)."
         raise DataError(
             "a table must be a pandas, polars or pyarrow table or a 2-D NumPy array; "
-            f"got {_described(data)}.{lazy or ' Read a file with sharewise.read_table(path).'}"
+            f"got {_described(data)}. {way_out}"
         ) from error
     return Frame(names, len(frame), tuple(frame.iter_columns()))
+
+
+def _names(data: object) -> tuple[str, ...]:
+    given: Any = getattr(data, "column_names", getattr(data, "columns", ()))
+    try:
+        return tuple(str(name) for name in given)
+    except TypeError:
+        return ()
 
 
 def _described(data: object) -> str:

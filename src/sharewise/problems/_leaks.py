@@ -26,6 +26,9 @@ MOST_ROWS = 5_000
 """Suspicion is checked on this many rows at most; identity on all."""
 
 BLOCK = 1_000
+ROUNDING = 1e-26
+"""Mean squares below this, of values up to 1, are rounding and no variation."""
+
 SURPRISE_BITS = 20.0
 """A match must be this much rarer than chance among all features (2^-20) to count."""
 
@@ -123,18 +126,23 @@ def _strengths(table: Table, rows: NDArray[np.intp], values: Array, classes: boo
 def _correlation(matrix: Array, values: Array) -> Array:
     """Absolute correlation ``(P,)`` of the columns of ``(n, P)`` with ``(n,)``, over known cells."""
     known = ~np.isnan(matrix)
-    count = known.sum(axis=0)
-    scale = np.maximum(count, 1)
-    x = np.where(known, matrix, 0.0)
-    x = np.where(known, x - x.sum(axis=0) / scale, 0.0)
-    peak = np.abs(x).max(axis=0)
-    x = x / np.where(peak > 0, peak, 1.0)  # squares stay finite
-    y = (values - values.mean()) / max(float(np.abs(values - values.mean()).max()), 1e-300)
-    mean = (known * y[:, None]).sum(axis=0) / scale
-    y_centred = np.where(known, y[:, None] - mean, 0.0)
-    size = np.sqrt((x**2).sum(axis=0) * (y_centred**2).sum(axis=0))
-    correlation: Array = np.abs((x * y_centred).sum(axis=0)) / np.where(size > 0, size, 1.0)
-    return np.where((size > 0) & (count >= 0.5 * len(values)), np.minimum(correlation, 1.0), 0.0)
+    gaps = not known.all()
+    share = known.mean(axis=0)
+    x = np.where(known, matrix, 0.0) if gaps else matrix
+    x = x / np.maximum(np.abs(x).max(axis=0), 1e-300)  # squares stay finite
+    x = x - x.mean(axis=0) / np.maximum(share, 1e-300)
+    y = values - values.mean()
+    y = y / max(float(np.abs(y).max()), 1e-300)
+    if gaps:
+        x *= known
+        y_square = (y**2) @ known - (y @ known) ** 2 / np.maximum(known.sum(axis=0), 1)
+    else:
+        y_square = np.full(x.shape[1], y @ y)
+    x_square = np.einsum("np,np->p", x, x)
+    varies = (x_square > ROUNDING * len(y)) & (y_square > ROUNDING * len(y)) & (share >= 0.5)
+    size = np.sqrt(np.where(varies, x_square * y_square, 1.0))
+    correlation: Array = np.where(varies, np.minimum(np.abs(y @ x) / size, 1.0), 0.0)
+    return correlation
 
 
 def _purity(matrix: Array, codes: Array) -> Array:

@@ -5,12 +5,16 @@ Symbols: ``n`` rows, ``S`` things to balance: the rows, the labels of each task,
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sharewise.problems._problem import Problem
 from sharewise.tasks import Classification
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 SIZE_NOISE = 0.5
 """Spread (of the logarithm) by which group sizes are disturbed, so that seeds give other folds."""
@@ -18,6 +22,8 @@ SIZE_NOISE = 0.5
 
 def shares(problem: Problem, rows: NDArray[np.intp]) -> sparse.csr_array[np.float64]:
     """Sparse ``(n, S)``: for each thing to balance, each row's share of its total (columns sum to 1)."""
+    from scipy import sparse
+
     labels = problem.labels[rows]
     columns: list[NDArray[np.intp]] = [np.zeros(len(rows), dtype=np.intp)]  # the rows themselves
     offset = 1
@@ -44,6 +50,8 @@ def packed(
     Groups come large first, in an order disturbed by the seed. Each goes to the fold where the sum
     of squared shares grows least, which drives all folds towards equal shares.
     """
+    from scipy import sparse
+
     n_groups = int(codes.max()) + 1
     rows = np.arange(len(codes))
     belongs = sparse.csr_array((np.ones(len(codes)), (codes, rows)), shape=(n_groups, len(codes)))

@@ -82,6 +82,10 @@ def _read_text(path: Path, text: str) -> pd.DataFrame:
             io.StringIO(text), sep=separator, index_col=False, low_memory=False, decimal=decimal
         )
     except (ValueError, OverflowError) as error:  # ParserError is a ValueError
+        if "EOF inside string" in str(error):
+            raise DataError(
+                f"every quote must be closed; '{path.name}' ends inside one. Close it."
+            ) from error
         raise DataError(f"'{path.name}' is no readable table: {first_line(error)}") from error
     if frame.shape[1] != width:
         raise DataError(f"'{path.name}' has {width} names and {frame.shape[1]} columns. Mend its first line.")

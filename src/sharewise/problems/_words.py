@@ -6,6 +6,7 @@ import datetime
 import decimal
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ def is_missing(value: Any) -> bool:
     """Whether a cell is a gap: None, NaN, NaT, NA, or blank text."""
     if value is None or type(value).__name__ in _MISSING_TYPES:
         return True
-    if isinstance(value, (float, np.floating, decimal.Decimal)):
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()
+    if isinstance(value, (float, np.floating)):
         return math.isnan(value)
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
@@ -50,14 +53,20 @@ def iso(days: float) -> str:
 
 def numbers_in(words: NDArray[np.object_]) -> Array:
     """``(N,)`` the numbers that words spell; NaN for gaps and for what is no number."""
-    spelled = {text: _number(text) for text in set(words.tolist()) if text is not None}
-    return np.array([math.nan if text is None else spelled[text] for text in words], dtype=np.float64)
+    return _spelled(words, _number)
 
 
 def dates_in(words: NDArray[np.object_]) -> Array:
     """``(N,)`` the ISO dates that words spell, in days since 1970; NaN for all else."""
-    spelled = {text: _date(text) for text in set(words.tolist()) if text is not None}
-    return np.array([math.nan if text is None else spelled[text] for text in words], dtype=np.float64)
+    return _spelled(words, _date)
+
+
+def _spelled(words: NDArray[np.object_], read: Callable[[str], float]) -> Array:
+    held = words.tolist()
+    values = {text: read(text) for text in set(held) if text is not None} | {None: math.nan}
+    if all(map(math.isnan, values.values())):
+        return np.full(len(held), np.nan)
+    return np.array([values[text] for text in held], dtype=np.float64)
 
 
 def _number(text: str) -> float:

@@ -91,8 +91,8 @@ def probability_bar(contrast: Mapping[str, Any]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _sentences(value: object, most: int = 50) -> tuple[str, ...]:
-    return tuple(words for entry in items(value)[:most] if (words := text(entry, 1000)))
+def _sentences(value: object, most: int = 30) -> tuple[str, ...]:
+    return tuple(words for entry in items(value)[:most] if (words := text(entry, 600)))
 
 
 def _needed(needed: Mapping[str, Any]) -> tuple[str, ...]:

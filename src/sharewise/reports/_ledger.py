@@ -9,8 +9,6 @@ from sharewise.reports._format import count, plural, seconds, size
 from sharewise.reports._table import Column, Row, Table
 from sharewise.reports._values import number, text
 
-MOST_LINES = 400
-
 _COSTS = (
     Column("Seconds", numeric=True),
     Column("Fits", numeric=True),
@@ -20,7 +18,7 @@ _COSTS = (
 )
 
 
-def ledger_table(ledger: Sequence[Mapping[str, Any]], most: int = MOST_LINES) -> Table:
+def ledger_table(ledger: Sequence[Mapping[str, Any]], most: int) -> Table:
     """Every line, or sums by configuration, or sums by family: the first with at most ``most`` rows."""
     if len(ledger) <= most:
         return _lines(ledger)

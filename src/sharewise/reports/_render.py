@@ -10,6 +10,7 @@ import jinja2
 
 from sharewise.reports._headline import headline
 from sharewise.reports._ledger import ledger_table, totals
+from sharewise.reports._limits import MOST_BYTES, Limits
 from sharewise.reports._protocol import other_facts, protocol, versions
 from sharewise.reports._strategies import (
     cost_plots,
@@ -25,12 +26,21 @@ from sharewise.reports._values import number, table
 
 
 def render(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]) -> str:
-    """One self-contained HTML page.
+    """One self-contained HTML page of less than 1 MB; what has no room is left to ``verdict.json``.
 
-    Parameters:
+    Args:
         verdict: What ``verdict.json`` holds. Absent, ``None`` and non-finite entries print as unknown.
         ledger: One record a trial, in order.
     """
+    limits = Limits()
+    page = _page(verdict, ledger, limits)
+    while len(page.encode("utf-8")) > MOST_BYTES and limits.tasks > 1:
+        limits = limits.halved()
+        page = _page(verdict, ledger, limits)
+    return page
+
+
+def _page(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]], limits: Limits) -> str:
     facts = table(verdict.get("protocol"))
     known = number(facts.get("rope"))
     rope = 0.01 if known is None else max(known, 0.0)
@@ -42,15 +52,15 @@ def render(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]]) -> s
         overall=overall_plots(strategies, rope),
         within=within_plots(strategies, rope),
         strategies=strategy_table(strategies),
-        map=gain_map(verdict, strategies, rope),
+        map=gain_map(verdict, strategies, rope, limits),
         legend=legend(rope),
         costs=cost_plots(strategies, rope),
         cost_table=cost_table(strategies),
-        tasks=read_tasks(verdict),
+        tasks=read_tasks(verdict, limits),
         protocol=protocol(verdict),
         profile=other_facts(verdict),
         versions=versions(verdict),
-        ledger=ledger_table(ledger),
+        ledger=ledger_table(ledger, limits.lines),
         ledger_totals=totals(ledger),
     )
 

@@ -132,7 +132,10 @@ def scatter_plot(
         band=(y(rope), y(-rope)) if rope else None,
         front=staircase(corners),
         points=points,
-        optimal=tuple(f"{candidate.name}, {candidate.family}" for candidate in optimal[:8]),
+        optimal=(
+            *(f"{candidate.name}, {candidate.family}" for candidate in optimal[:8]),
+            *([f"{len(optimal) - 8} more"] if len(optimal) > 8 else []),
+        ),
     )
 
 

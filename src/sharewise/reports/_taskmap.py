@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from sharewise.reports._format import percent, short_percent
 from sharewise.reports._values import shorten
 
-MOST_CELLS = 12_000
-"""A page stays under 1 MB; what does not fit is in verdict.json."""
-
 STEPS = (1, 3, 10, 30)
 """Colour steps begin at these multiples of the ROPE."""
 
@@ -69,9 +66,14 @@ def legend(rope: float) -> tuple[Cell, ...]:
     return (*harms, Cell(f"within {edges[0]}", "z"), *gains)
 
 
-def task_map(caption: str, tasks: Sequence[str], contenders: Sequence[Contender], rope: float) -> TaskMap:
-    """Strategies along the longer side's other side: few tasks become columns, many become rows."""
-    task_heads = tuple(head(task) for task in tasks)
+def task_map(
+    caption: str, tasks: Sequence[str], contenders: Sequence[Contender], rope: float, *, titles: bool = True
+) -> TaskMap:
+    """Few tasks become columns beside rows of strategies, many become rows.
+
+    Without ``titles`` a shortened name of a task is not repeated at length (the page prints it elsewhere).
+    """
+    task_heads = tuple(head(task) if titles else Head(head(task).text) for task in tasks)
     strategy_heads = tuple(
         Head(shorten(each.name, 24), each.name if len(each.name) > 24 else "", shorten(each.family, 24))
         for each in contenders

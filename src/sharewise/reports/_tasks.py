@@ -10,13 +10,13 @@ from typing import Any
 
 from sharewise.reports._format import count, decimal, percent, plural
 from sharewise.reports._histogram import Histogram, histogram, summary
+from sharewise.reports._limits import Limits
 from sharewise.reports._strategies import Strategy
 from sharewise.reports._table import Column, Row, Table, with_span
-from sharewise.reports._taskmap import MOST_CELLS, Contender, TaskMap, extremes, task_map
+from sharewise.reports._taskmap import Contender, TaskMap, extremes, task_map
 from sharewise.reports._values import number, pair, table, text
 
 MANY_TASKS = 40
-MOST_TASKS = 600
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Tasks:
     many: bool
 
 
-def read_tasks(verdict: Mapping[str, Any]) -> Tasks:
-    """One row a task, at most ``MOST_TASKS`` of them."""
+def read_tasks(verdict: Mapping[str, Any], limits: Limits) -> Tasks:
+    """One row a task, as many as the limits allow."""
     per_task = {task: table(entry) for task, entry in table(verdict.get("per_task")).items()}
     decisions = Counter(text(entry.get("decision"), 20) or "unclear" for entry in per_task.values())
-    shown = list(per_task.items())[:MOST_TASKS]
+    shown = list(per_task.items())[: limits.tasks]
     columns = (
         Column("Task"),
         Column("Decision"),
@@ -46,7 +46,7 @@ def read_tasks(verdict: Mapping[str, Any]) -> Tasks:
         Column("Separate", numeric=True, hint="score of the task's own model"),
         Column("Shared", numeric=True, hint="score of the best shared model"),
     )
-    entries = tuple(_row(task, entry) for task, entry in shown)
+    entries = tuple(_row(task, entry, limits.letters) for task, entry in shown)
     return Tasks(
         Table("Every task: scores, gain and decision", columns, entries),
         ", ".join(f"{decision} {amount:,}" for decision, amount in decisions.most_common()),
@@ -55,12 +55,12 @@ def read_tasks(verdict: Mapping[str, Any]) -> Tasks:
     )
 
 
-def _row(task: str, entry: Mapping[str, Any]) -> Row:
+def _row(task: str, entry: Mapping[str, Any], letters: int) -> Row:
     scores, choice = table(entry.get("scores")), table(entry.get("choice"))
     served = [text(choice.get(key), 40) for key in ("strategy", "family")]
     return Row(
         (
-            text(task, 120) or "unnamed",
+            text(task, letters) or "unnamed",
             text(entry.get("decision"), 20),
             ", ".join(part for part in served if part) or "–",
             with_span(percent(number(entry.get("delta"))), pair(entry.get("interval"))),
@@ -84,7 +84,9 @@ class GainMap:
     left_out: str
 
 
-def gain_map(verdict: Mapping[str, Any], strategies: Sequence[Strategy], rope: float) -> GainMap:
+def gain_map(
+    verdict: Mapping[str, Any], strategies: Sequence[Strategy], rope: float, limits: Limits
+) -> GainMap:
     """Strategies with the largest mean gain come first; a strategy without any gain is left out."""
     contenders = sorted(
         (s for s in strategies if any(gain is not None for gain in s.gains.values())),
@@ -113,8 +115,8 @@ def gain_map(verdict: Mapping[str, Any], strategies: Sequence[Strategy], rope: f
         )
         if chosen
     ]
-    most_rows = min(len(gains), MOST_TASKS)
-    fitting = columns[: max(1, MOST_CELLS // most_rows)]
+    most_rows = min(len(gains), limits.tasks)
+    fitting = columns[: max(1, limits.cells // most_rows)]
     ranked = sorted(gains, key=lambda task: (gains[task] is None, -(gains[task] or 0.0)))
     left = []
     if most_rows < len(gains):
@@ -126,7 +128,7 @@ def gain_map(verdict: Mapping[str, Any], strategies: Sequence[Strategy], rope: f
         for name, width, bins in (("wide", 880.0, 30), ("narrow", 344.0, 14))
         if known
     )
-    whole = task_map("Every task, largest gain first", ranked[:most_rows], fitting, rope)
+    whole = task_map("Every task, largest gain first", ranked[:most_rows], fitting, rope, titles=False)
     return GainMap(summary(known, rope), whole, True, tuple(ends), histograms, " and ".join(left))
 
 

@@ -16,12 +16,15 @@ from sharewise.strategies._joint import Joint
 from sharewise.strategies._separate import Separate
 
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in (Separate(), Joint(), Chained())}
+STRATEGY_STATE: tuple[type, ...] = (BlendModel, ChainedModel, ConstantModel)
+"""The classes that strategies' models are made of, for whoever stores them."""
 ENSEMBLE = "ensemble"
 """The name of the strategy that is assembled from fitted ones rather than fitted."""
 
 __all__ = [
     "ENSEMBLE",
     "STRATEGIES",
+    "STRATEGY_STATE",
     "BlendModel",
     "Chained",
     "ChainedModel",

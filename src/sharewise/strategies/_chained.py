@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.families import Configuration, Family, Fit, Model, Predictions, Run, Sample
-from sharewise.problems import Problem, Table, Target
+from sharewise.problems import Problem, Table
 from sharewise.strategies._base import Strategy
-from sharewise.tasks import Array, Binary
+from sharewise.tasks import Array, Binary, Kind
 
 
 @dataclass(frozen=True)
@@ -20,26 +20,27 @@ class ChainedModel(Model):
 
     Attributes:
         order: Place of each link's target.
-        targets: All targets, by place.
+        names, kinds: Of all targets, by place.
         links: A model of one target each, over the features and the predictions before it.
     """
 
     order: tuple[int, ...]
-    targets: tuple[Target, ...]
+    names: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     links: tuple[Model, ...]
 
     def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
         found: dict[int, Array] = {}
         for place, link in zip(self.order, self.links, strict=True):
             found[place] = link.predict(table, level)[0]
-            table = table.with_numbers(*as_features(self.targets[place], found[place]))
+            table = table.with_numbers(*as_features(self.names[place], self.kinds[place], found[place]))
         return [found[place] for place in range(len(self.order))]
 
 
-def as_features(target: Target, prediction: Array) -> tuple[list[str], Array]:
+def as_features(name: str, kind: Kind, prediction: Array) -> tuple[list[str], Array]:
     """A link's prediction ``(n, W)`` as number columns; two classes need only one."""
-    columns = prediction[:, 1:] if isinstance(target.kind, Binary) else prediction
-    return [f"{target.name} (predicted {place})" for place in range(columns.shape[1])], columns
+    columns = prediction[:, 1:] if isinstance(kind, Binary) else prediction
+    return [f"{name} (predicted {place})" for place in range(columns.shape[1])], columns
 
 
 class Chained(Strategy):
@@ -62,6 +63,8 @@ class Chained(Strategy):
     def fit(self, sample: Sample, family: Family, configuration: Configuration, run: Run) -> Fit:
         counts = (~np.isnan(sample.labels)).sum(axis=0)
         order = tuple(int(place) for place in np.argsort(-counts, kind="stable"))
+        names = tuple(target.name for target in sample.targets)
+        kinds = tuple(target.kind for target in sample.targets)
         held_out = sample.blank()
         links: list[Model] = []
         table = sample.table
@@ -78,5 +81,5 @@ class Chained(Strategy):
             if unseen.any():
                 rows = np.flatnonzero(unseen)
                 features[rows] = fit.model.predict(table.take(rows), None)[0]
-            table = table.with_numbers(*as_features(sample.targets[place], features))
-        return Fit(ChainedModel(order, sample.targets, tuple(links)), held_out)
+            table = table.with_numbers(*as_features(names[place], kinds[place], features))
+        return Fit(ChainedModel(order, names, kinds, tuple(links)), held_out)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sharewise.problems import Problem
 from sharewise.strategies import ENSEMBLE, STRATEGIES, greedy, pick_by_task, pick_for_all
 from sharewise.studies._protocol import Round
-from sharewise.studies._trial import CONSTANT, NO_FAMILY, Result
+from sharewise.studies._trial import CONSTANT, NO_FAMILY, Recipe, Result
 from sharewise.tasks import Array
 
 BLEND = "blend"
@@ -32,7 +32,7 @@ class Candidate:
     Attributes:
         strategy, family: Its name; ``best`` is each task's best family, ``blend`` a greedy ensemble.
         shares: Whether tasks learn from each other's labels.
-        trials: Keys of the ``C`` trials.
+        recipes: Of the ``C`` trials.
         weights: ``(T, C)``, rows summing to 1.
         inner: Mean over tasks of the cross-fitted error on inner folds, as a share of the constant's.
         scores: ``(T,)`` metric on the outer test rows, NaN where undefined.
@@ -43,7 +43,7 @@ class Candidate:
     strategy: str
     family: str
     shares: bool
-    trials: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
     weights: Array = field(repr=False)
     inner: float
     scores: Array = field(repr=False)
@@ -201,7 +201,7 @@ def assemble(problem: Problem, around: Round, results: Sequence[Result]) -> list
             strategy,
             family,
             shares,
-            tuple(spec.key for spec in names),
+            tuple(spec.recipe for spec in names),
             weights,
             float(inner),
             evidence.scores(weights),

@@ -26,8 +26,15 @@ MOST_DEATHS = 3
 """How often a job may take its worker down before the study gives it up."""
 
 
+def _over(seconds: float | None) -> bool:
+    return seconds is not None and seconds <= 0
+
+
 class Workers(Protocol):
-    """Runs jobs and yields each result as it comes, with the job's place in the list."""
+    """Runs jobs and yields each result as it comes, with the job's place in the list.
+
+    Jobs not begun when ``time_left`` reaches zero are not run.
+    """
 
     def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]: ...
 
@@ -42,6 +49,8 @@ class InProcess:
 
     def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]:
         for place, job in enumerate(jobs):
+            if _over(time_left()):
+                return
             with one_thread():
                 result = _call(job, self.problem, time_left())
             yield place, result
@@ -95,9 +104,13 @@ class Pool:
         while queue or running:
             # A pool that broke may hold jobs beside the guilty one: they go one at a time until it shows.
             slots = 1 if any(deaths[place] for place in queue) else self.count
+            if _over(time_left()):
+                queue.clear()  # what runs is told its own deadline
             while queue and len(running) < slots:
                 place = queue.pop(0)
                 running[self._start().submit(_in_worker, jobs[place], time_left())] = place
+            if not running:
+                return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             broken: BrokenProcessPool | None = None
             for future in done:

@@ -11,12 +11,21 @@ from pathlib import Path
 import numpy as np
 
 from sharewise.families import FAMILIES, Configuration, Fit, Model, OutOfTime, Predictions, Run, Sample
-from sharewise.problems import Problem
+from sharewise.problems import Problem, split
 from sharewise.strategies import STRATEGIES, fit_constant_model
 from sharewise.studies._protocol import INNER_FOLDS, Plan, Protocol, Round, derived_seed, make_round
 
 CONSTANT = "constant"
 NO_FAMILY = "none"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A configuration of a strategy in a family."""
+
+    strategy: str
+    family: str
+    configuration: Configuration
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,11 @@ class Spec:
     strategy: str
     family: str
     configuration: Configuration
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is fitted, whatever the round."""
+        return Recipe(self.strategy, self.family, self.configuration)
 
     @property
     def key(self) -> str:
@@ -101,7 +115,7 @@ def run_trial(problem: Problem, protocol: Protocol, spec: Spec, deadline: float 
         around = make_round(problem, protocol, Plan(spec.effort, 0, spec.cap), spec.index)
         run.seed = around.seed
         sample = Sample.of(problem, around.train, around.folds)
-        fit = fit_spec(sample, spec, run)
+        fit = fit_recipe(sample, spec.recipe, run)
         before = time.perf_counter()
         level = None if problem.level is None else problem.level[around.test]
         test = fit.model.predict(problem.table.take(around.test), level)
@@ -120,22 +134,19 @@ def run_trial(problem: Problem, protocol: Protocol, spec: Spec, deadline: float 
     )
 
 
-def fit_spec(sample: Sample, spec: Spec, run: Run) -> Fit:
-    """The fit a spec names, on any sample."""
-    if spec.strategy == CONSTANT:
+def fit_recipe(sample: Sample, recipe: Recipe, run: Run) -> Fit:
+    """The fit a recipe names, on any sample."""
+    if recipe.strategy == CONSTANT:
         return fit_constant_model(sample, run)
-    return STRATEGIES[spec.strategy].fit(sample, FAMILIES[spec.family], spec.configuration, run)
+    return STRATEGIES[recipe.strategy].fit(sample, FAMILIES[recipe.family], recipe.configuration, run)
 
 
-def refit(problem: Problem, protocol: Protocol, spec: Spec, deadline: float | None) -> Model:
-    """The model of a spec fitted on all rows."""
-    from sharewise.problems import split
-
+def refit(problem: Problem, protocol: Protocol, effort: int, recipe: Recipe) -> Model:
+    """The model of a recipe fitted on all rows, however long it takes."""
     seed = derived_seed(protocol.seed, 10_000)
     everything = np.arange(len(problem))
-    folds = split(problem, everything, folds=INNER_FOLDS[spec.effort], seed=seed)
-    run = Run(seed=seed, deadline=deadline, effort=spec.effort)
-    return fit_spec(Sample.of(problem, everything, folds), spec, run).model
+    folds = split(problem, everything, folds=INNER_FOLDS[effort], seed=seed)
+    return fit_recipe(Sample.of(problem, everything, folds), recipe, Run(seed=seed, effort=effort)).model
 
 
 def _check_finite(predictions: Predictions) -> None:

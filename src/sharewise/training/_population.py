@@ -1,7 +1,10 @@
 """The population loop: train the members of a stacked network together, each stopped by itself.
 
 Symbols: ``M`` members, ``D`` targets, ``N`` rows, ``P`` inputs, ``O`` outputs of all targets together.
-Members never mix: each has its own rows, its own batches, its own best weights a target.
+Members never mix: each has its own rows and its own batches. A group of members (one task's folds)
+stops, target by target, at the epoch with the least mean validation loss of the group; with few
+validation rows that loss is shrunk towards the whole population's, or the best of many epochs would be
+the luckiest one.
 """
 
 from __future__ import annotations
@@ -24,11 +27,13 @@ class Member:
     Attributes:
         train, valid: Rows of the common data.
         targets: Places of the targets it learns.
+        group: Members of one group (the folds of a task) stop at the same epoch.
     """
 
     train: NDArray[np.intp]
     valid: NDArray[np.intp]
     targets: tuple[int, ...]
+    group: int
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Trained:
     """Best weights of a population.
 
     Attributes:
-        weights: By parameter name, ``(M, S, …)``: slot ``s`` holds the weights at the least validation
-            loss of the member's ``s``-th target.
+        weights: By parameter name, ``(M, S, …)``: slot ``s`` holds the weights at the epoch that was
+            best for the member's ``s``-th target.
         epochs: ``(M, S)`` the epoch they come from; 0 where no epoch had a finite loss.
     """
 
@@ -129,6 +134,8 @@ def _train(
     train = [torch.from_numpy(member.train) for member in members]
     valid, real = _padded([torch.from_numpy(member.valid) for member in members])
     alive = torch.arange(len(members))
+    group = torch.tensor([member.group for member in members])
+    judge = _Judge(group, torch.tensor([float(len(member.valid)) for member in members]), used)
 
     def losses(rows: Tensor, real: Tensor | None) -> Tensor:
         level = data.level[rows] if data.level is not None and levels else None
@@ -147,7 +154,7 @@ def _train(
             on_step()
         net.eval()
         with torch.no_grad():
-            now = losses(valid[alive], real[alive])
+            now = judge(losses(valid[alive], real[alive]), alive)
             better = used[alive] & (now < best_loss[alive])
             for slot in range(slots):
                 place = better[:, slot].nonzero()[:, 0]
@@ -164,6 +171,30 @@ def _train(
             alive = alive[keep]
             _shrink(net, optimizer, keep)
     return Trained(best, best_epoch)
+
+
+SHRINK_ROWS = 20.0
+"""A group's own validation loss counts as much as the population's once it has this many rows."""
+
+
+class _Judge:
+    """Turns members' validation losses into the ones that stopping goes by."""
+
+    def __init__(self, group: Tensor, rows: Tensor, used: Tensor) -> None:
+        self.group, self.rows, self.used = group, rows, used
+
+    def __call__(self, losses: Tensor, alive: Tensor) -> Tensor:
+        """``(A, S) -> (A, S)`` for the ``A`` members still in training."""
+        group, used = self.group[alive], self.used[alive]
+        weight = self.rows[alive][:, None] * used
+        size = int(self.group.max()) + 1
+        shape = (size, losses.shape[1])
+        rows = torch.zeros(shape).index_add_(0, group, weight)
+        total = torch.zeros(shape).index_add_(0, group, losses * weight)
+        own = (total / rows.clamp(min=1.0))[group]
+        everyone = total.sum(dim=0) / rows.sum(dim=0).clamp(min=1.0)
+        trust = (rows / (rows + SHRINK_ROWS))[group]
+        return trust * own + (1 - trust) * everyone
 
 
 def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

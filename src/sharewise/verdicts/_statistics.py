@@ -43,13 +43,6 @@ class Difference:
     spread: float
     overlap: float
 
-    @property
-    def probability_better(self) -> float | None:
-        """Probability of any gain at all, from the same posterior."""
-        if self.p_value is None:
-            return None
-        return 1 - self.p_value / 2 if self.mean > 0 else self.p_value / 2
-
 
 def difference(values: Array, *, overlap: float, rope: float, confidence: float) -> Difference:
     """The corrected resampled t-test (Nadeau & Bengio 2003) and its Bayesian reading (Corani & Benavoli

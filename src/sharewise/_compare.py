@@ -1,0 +1,293 @@
+"""The front door: one call from a problem to a study."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sharewise._study import Study
+from sharewise.errors import OptionError, StorageError
+from sharewise.families import FAMILIES, Model
+from sharewise.problems import Problem, fingerprint, profile
+from sharewise.serving import DeployedModel, versions
+from sharewise.strategies import ENSEMBLE, STRATEGIES, BlendModel
+from sharewise.studies import (
+    EFFORTS,
+    INNER_FOLDS,
+    Clock,
+    Findings,
+    Protocol,
+    Result,
+    TrialStore,
+    check_same_study,
+    conduct,
+    default_workers,
+    make_progress,
+    make_workers,
+    parse_budget,
+    refit_all,
+)
+from sharewise.tasks import Array
+from sharewise.verdicts import Conclusion, conclude
+
+
+def compare(
+    problem: Problem,
+    *,
+    question: str = "known",
+    budget: str | float | None = "5min",
+    out: str | Path | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    strategies: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+    rope: float = 0.01,
+    quiet: bool = False,
+) -> Study:
+    """Train the alternatives under one protocol, decide, and fit the winner.
+
+    Args:
+        problem: The tasks and their rows.
+        question: ``known``: serve the tasks at hand.
+        budget: Wall clock for everything: ``"90s"``, ``"5min"``, seconds, or None for no bound.
+        out: Folder for trials, verdict, page and model. The same call on the same folder resumes; with a
+            larger budget it goes on.
+        seed: Source of all randomness.
+        workers: Processes; None for one a processor.
+        strategies: Some of ``separate``, ``joint``, ``chained``, ``ensemble``; None for all.
+        families: Some of ``linear``, ``trees``, ``network``; None for all.
+        rope: Relative difference too small to matter (region of practical equivalence).
+        quiet: No progress on standard error.
+
+    Returns:
+        The study. With ``out`` its model is fitted and stored; else it is fitted when first asked for.
+
+    Raises:
+        OptionError: An argument is off.
+        StorageError: The folder cannot be used; what it holds is kept.
+        KeyboardInterrupt: After Ctrl-C; finished trials are kept in ``out``.
+    """
+    protocol = _protocol(question, budget, seed, workers, strategies, families, rope)
+    folder = None if out is None else Path(out)
+    with _storing(folder):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        store = TrialStore(None if folder is None else folder / "trials.sqlite")
+    progress = make_progress(quiet=quiet)
+    runners = make_workers(problem, protocol.workers)
+    try:
+        check_same_study(store, _settings(problem, protocol))
+        clock = _clock(store, protocol)
+        for note in problem.notes:
+            progress.note(note)
+        findings = conduct(problem, protocol, store, runners, clock, progress)
+        ledger = [_line(result) for result in store.results(predictions=False)]
+        notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
+        conclusion = conclude(
+            problem,
+            protocol,
+            findings.rounds,
+            overlap=findings.overlap,
+            unfinished=findings.unfinished,
+            context=_context(problem, protocol, findings, ledger, notes, clock.elapsed()),
+        )
+
+        def fit() -> DeployedModel:
+            own = make_workers(problem, 1)
+            return _fit(problem, protocol, findings, conclusion, own, make_progress(quiet=True))
+
+        study = Study(problem, conclusion.verdict, ledger, tuple(dict.fromkeys(notes)), folder, fit)
+        if folder is not None:
+            study._model = _fit(problem, protocol, findings, conclusion, runners, progress)
+            with _storing(folder):
+                study._model.save(folder / "model")
+                conclusion.verdict.details["protocol"]["seconds"] = round(clock.elapsed(), 1)
+                _write_json(folder / "verdict.json", conclusion.verdict.details)
+                study.report(folder / "report.html")
+            store.put("elapsed", clock.elapsed())
+        return study
+    finally:
+        runners.close()
+        progress.close()
+        store.close()
+
+
+def _protocol(
+    question: str,
+    budget: str | float | None,
+    seed: int,
+    workers: int | None,
+    strategies: Sequence[str] | None,
+    families: Sequence[str] | None,
+    rope: float,
+) -> Protocol:
+    if question != "known":
+        raise OptionError(f"this version answers the question 'known' (serve the tasks at hand); got '{question}'.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise OptionError(f"workers is a whole number from 1; got {workers!r}.")
+    if not isinstance(rope, int | float) or not 0 < rope < 1:
+        raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
+    return Protocol(
+        question,
+        seed,
+        _named("strategies", strategies, (*STRATEGIES, ENSEMBLE)),
+        _named("families", families, tuple(FAMILIES)),
+        rope=float(rope),
+        budget=parse_budget(budget),
+        workers=workers or default_workers(),
+    )
+
+
+def _named(what: str, given: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    if given is None:
+        return known
+    listed = [given] if isinstance(given, str) else list(given)
+    unknown = [name for name in listed if name not in known]
+    if unknown or not listed:
+        found = f"'{unknown[0]}'" if unknown else "none"
+        raise OptionError(f"{what} are some of {', '.join(known)}; got {found}.")
+    chosen = tuple(name for name in known if name in listed)
+    if what == "strategies" and "separate" not in chosen:
+        raise OptionError("strategies must hold 'separate', what all others are compared with. Add it.")
+    return chosen
+
+
+def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
+    """What must be equal for trials to belong together."""
+    return {
+        "data": fingerprint(problem),
+        "seed": protocol.seed,
+        "strategies": [name for name in protocol.strategies if name != ENSEMBLE],
+        "families": list(protocol.families),
+        "version of sharewise": versions()["sharewise"],
+    }
+
+
+def _clock(store: TrialStore, protocol: Protocol) -> Clock:
+    """The budget covers all sessions on a folder; a larger one than before reopens the plan."""
+    before = float(store.get("elapsed") or 0.0)
+    store.put("budget", protocol.budget)
+    return Clock(protocol.budget, before)
+
+
+@contextlib.contextmanager
+def _storing(folder: Path | None) -> Iterator[None]:
+    """Errors of the disk as one sentence."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"results are written to {folder}, which failed ({reason}); choose another --out or free the disk, and "
+            "run the same command: finished trials are kept."
+        ) from error
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _line(result: Result) -> dict[str, Any]:
+    spec = result.spec
+    return {
+        "round": spec.index + 1,
+        "effort": EFFORTS[spec.effort],
+        "rows": spec.cap,
+        "strategy": spec.strategy,
+        "family": spec.family,
+        "configuration": str(spec.configuration),
+        "status": result.status,
+        "seconds": result.seconds,
+        "fits": result.fits,
+        "steps": result.steps,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "size_bytes": result.size_bytes,
+        "predict_ms_per_1000_rows": None if np.isnan(result.predict_ms_per_1000_rows) else result.predict_ms_per_1000_rows,
+        "message": result.message,
+    }
+
+
+def _context(
+    problem: Problem,
+    protocol: Protocol,
+    findings: Findings,
+    ledger: list[dict[str, Any]],
+    notes: Sequence[str],
+    seconds: float,
+) -> dict[str, Any]:
+    split = "random"
+    if problem.time is not None:
+        split = "by time, past before future"
+    elif problem.group is not None:
+        split = "rows of a group kept together"
+    plan = findings.plan
+    return {
+        "protocol": {
+            "question": protocol.question,
+            "seed": protocol.seed,
+            "outer_folds": protocol.folds,
+            "repeats": protocol.repeats,
+            "rounds": len(findings.rounds),
+            "rounds_planned": plan.rounds,
+            "inner_folds": INNER_FOLDS[plan.effort],
+            "effort": EFFORTS[plan.effort],
+            "training_rows_at_most": plan.cap,
+            "budget_seconds": protocol.budget,
+            "seconds": round(seconds, 1),
+            "workers": protocol.workers,
+            "rows": len(problem),
+            "features": len(problem.table.columns),
+            "tasks": len(problem.tasks),
+            "split": split,
+            "rope": protocol.rope,
+            "confidence": protocol.confidence,
+            "trials": len(ledger),
+            "trial_seconds": round(sum(line["seconds"] for line in ledger), 1),
+            "metrics": {task.name: problem.targets[task.target].metric.name for task in problem.tasks},
+        },
+        "profile": profile(problem).as_dict(),
+        "warnings": list(dict.fromkeys(notes)),
+        "versions": versions(),
+    }
+
+
+def _fit(
+    problem: Problem, protocol: Protocol, findings: Findings, conclusion: Conclusion, workers: Any, progress: Any
+) -> DeployedModel:
+    models = refit_all(problem, protocol, findings.plan, conclusion.recipes, workers, progress)
+    details = conclusion.verdict.details
+    card = {
+        "verdict": {key: details[key] for key in ("outcome", "sentence", "choice", "because", "contrast")},
+        "protocol": details["protocol"],
+        "warnings": details["warnings"],
+    }
+    return DeployedModel.of(problem, _combined(problem, models, conclusion.weights), card)
+
+
+def _combined(problem: Problem, models: list[Model], weights: Array) -> Model:
+    """One model for all tasks; a single member needs no weights."""
+    if len(models) == 1:
+        return models[0]
+    levels = 1 if problem.levels is None else len(problem.levels)
+    by_level = np.full((len(problem.targets), levels, len(models)), np.nan)
+    for place, task in enumerate(problem.tasks):
+        by_level[task.target, task.level or 0] = weights[place]
+    for target in range(len(problem.targets)):
+        # A level without a task of this target (too few labels to be one) is served like the average task.
+        blank = np.isnan(by_level[target]).any(axis=1)
+        by_level[target, blank] = weights.mean(axis=0) if blank.all() else by_level[target, ~blank].mean(axis=0)
+    return BlendModel(tuple(models), by_level)
+
+

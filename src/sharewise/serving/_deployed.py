@@ -1,0 +1,166 @@
+"""The winner, fitted on everything, ready to predict and to be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from sharewise.errors import OptionError, SharewiseWarning, StorageError
+from sharewise.families import FAMILY_STATE, Model
+from sharewise.modalities import PiecewiseLinear, TabularEncoder
+from sharewise.problems import Problem, Schema, Table, Target
+from sharewise.serving._folder import read_folder, write_folder
+from sharewise.strategies import STRATEGY_STATE
+from sharewise.tasks import METRICS, Array, Binary, Classification, Kind, Multiclass, Regression
+
+
+@dataclass(frozen=True)
+class StoredTarget:
+    """A target as a file can hold it: its metric by name."""
+
+    name: str
+    kind: Kind
+    metric: str
+
+
+KNOWN: Mapping[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *FAMILY_STATE,
+        *STRATEGY_STATE,
+        Binary,
+        Multiclass,
+        Regression,
+        PiecewiseLinear,
+        TabularEncoder,
+        Schema,
+        StoredTarget,
+    )
+}
+"""Every class a model file may name; nothing else is ever built from one."""
+
+
+@dataclass(frozen=True)
+class DeployedModel:
+    """All tasks' predictions from rows like the study's.
+
+    Attributes:
+        model: The fitted model, routed task by task where the verdict said so.
+        schema: How to read a table.
+        targets: What is predicted.
+        card: What the model is: verdict, versions, data profile. JSON-plain.
+    """
+
+    model: Model = field(repr=False)
+    schema: Schema = field(repr=False)
+    targets: tuple[Target, ...]
+    card: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, problem: Problem, model: Model, card: dict[str, Any]) -> DeployedModel:
+        """A model of a problem's tasks."""
+        return cls(model, problem.schema, problem.targets, card)
+
+    def predict(self, frame: object) -> Any:
+        """Predictions, a column a target, in the row order of ``frame`` and as a frame of its kind
+        (pandas for NumPy input).
+
+        In a long problem the task column must be there; each row is predicted for its own task.
+
+        Raises:
+            DataError: Feature columns are missing, or a row's task is unknown.
+        """
+        columns = {
+            target.name: target.kind.decode(values)
+            for target, values in zip(self.targets, self._values(frame), strict=True)
+        }
+        return _framed(columns, frame)
+
+    def predict_proba(self, frame: object) -> Any:
+        """Class probabilities, a column ``target=class`` a class of each classification target.
+
+        Raises:
+            OptionError: No target is a class.
+        """
+        classes = [t for t in self.targets if isinstance(t.kind, Classification)]
+        if not classes:
+            raise OptionError("predict_proba needs a classification target; all are numbers. Use predict.")
+        columns: dict[str, NDArray[Any]] = {}
+        for target, values in zip(self.targets, self._values(frame), strict=True):
+            if isinstance(target.kind, Classification):
+                for place, label in enumerate(target.kind.classes):
+                    columns[f"{target.name}={label}"] = values[:, place]
+        return _framed(columns, frame)
+
+    def _values(self, frame: object) -> list[Array]:
+        import warnings
+
+        table, level, notes = self.schema.read(frame)
+        for note in notes:
+            warnings.warn(note, SharewiseWarning, stacklevel=3)
+        self._warn_unseen(table)
+        return self.model.predict(table, level)
+
+    def _warn_unseen(self, table: Table) -> None:
+        import warnings
+
+        for column in table.of_kind("category"):
+            known = self.schema.seen(column.name) if hasattr(self.schema,"seen") else None
+            if known is None:
+                continue
+            new = sorted({str(cell) for cell in column.values if cell is not None} - known)
+            if new:
+                shown = ", ".join(f"'{cell}'" for cell in new[:3]) + (" and more" if len(new) > 3 else "")
+                text = f"column '{column.name}' holds values never seen in training ({shown}); they count as unknown."
+                warnings.warn(text, SharewiseWarning, stacklevel=4)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder: JSON, safetensors and LightGBM's own text; nothing pickled.
+
+        Raises:
+            StorageError: The folder cannot be written.
+        """
+        targets = tuple(StoredTarget(t.name, t.kind, t.metric.name) for t in self.targets)
+        write_folder(Path(folder), (self.model, self.schema, targets), known=KNOWN, card=self.card)
+
+
+def load(folder: str | Path) -> DeployedModel:
+    """Read a model folder, or a study's ``--out`` folder that holds one. Executes nothing from it.
+
+    Raises:
+        StorageError: The folder is missing, damaged, foreign, or of a newer format.
+    """
+    path = Path(folder)
+    if not (path / "model.json").exists() and (path / "model" / "model.json").exists():
+        path = path / "model"
+    content, card = read_folder(path, known=KNOWN)
+    try:
+        model, schema, stored = content
+        targets = tuple(Target(t.name, t.kind, METRICS[t.metric]) for t in stored)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise StorageError(f"a model folder holds a model, its schema and its targets; {path} does not.") from error
+    if not isinstance(model, Model) or not isinstance(schema, Schema):
+        raise StorageError(f"a model folder holds a model and its schema; {path} holds something else.")
+    return DeployedModel(model, schema, targets, card)
+
+
+def _framed(columns: Mapping[str, NDArray[Any]], like: object) -> Any:
+    """Columns as a frame of the kind of ``like``, with its index where it has one."""
+    if isinstance(like, np.ndarray | Mapping):
+        import pandas
+
+        return pandas.DataFrame(dict(columns))
+    frame = nw.from_native(like, eager_only=True)
+    backend = nw.get_native_namespace(frame)
+    plain = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
+    made = nw.from_dict(plain, backend=backend).to_native()
+    index = getattr(like, "index", None)
+    if index is not None and hasattr(made, "set_axis"):
+        made = made.set_axis(index, axis=0)
+    return made

@@ -1,0 +1,50 @@
+"""A fair set of trials: the protocol, the budget, the ledger, and who runs what.
+
+`conduct` runs a study's missing trials and assembles what competes, round by round. Choices are made on
+inner folds; each round's outer test rows only measure.
+
+>>> from sharewise.studies import parse_budget
+>>> parse_budget("5min")
+300.0
+"""
+
+from sharewise.studies._assemble import BEST, BLEND, Candidate, assemble
+from sharewise.studies._budget import parse_budget
+from sharewise.studies._conduct import Findings, check_same_study, conduct, refit_all
+from sharewise.studies._execution import Workers, default_workers, make_workers
+from sharewise.studies._plan import Clock
+from sharewise.studies._progress import Progress, make_progress
+from sharewise.studies._protocol import EFFORTS, INNER_FOLDS, Plan, Protocol, Round, make_round
+from sharewise.studies._storage import TrialStore
+from sharewise.studies._trial import CONSTANT, Recipe, Result, Spec, run_trial, specs_for
+
+__all__ = [
+    "BEST",
+    "BLEND",
+    "CONSTANT",
+    "EFFORTS",
+    "INNER_FOLDS",
+    "Candidate",
+    "Clock",
+    "Findings",
+    "Plan",
+    "Progress",
+    "Protocol",
+    "Recipe",
+    "Result",
+    "Round",
+    "Spec",
+    "TrialStore",
+    "Workers",
+    "assemble",
+    "check_same_study",
+    "conduct",
+    "default_workers",
+    "make_progress",
+    "make_round",
+    "make_workers",
+    "parse_budget",
+    "refit_all",
+    "run_trial",
+    "specs_for",
+]

@@ -1,0 +1,243 @@
+"""From complete rounds to the verdict and its record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sharewise.errors import NotFittedError
+from sharewise.problems import Problem
+from sharewise.studies import CONSTANT, Candidate, Protocol, Recipe
+from sharewise.tasks import Array
+from sharewise.verdicts._decide import Decision, decide
+from sharewise.verdicts._deploy import deployment
+from sharewise.verdicts._evidence import Evidence
+from sharewise.verdicts._statistics import Difference, need
+from sharewise.verdicts._verdict import Choice, Verdict
+from sharewise.verdicts._words import changes, describe, needed_text, reasons, sentence
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A verdict with what is to be refitted for it.
+
+    Attributes:
+        recipes: The models to fit on all rows.
+        weights: ``(T, M)`` weight of each for every task.
+    """
+
+    verdict: Verdict
+    recipes: tuple[Recipe, ...]
+    weights: Array
+
+
+def conclude(
+    problem: Problem,
+    protocol: Protocol,
+    rounds: Sequence[Sequence[Candidate]],
+    *,
+    overlap: float,
+    unfinished: Mapping[str, str],
+    context: Mapping[str, Any],
+) -> Conclusion:
+    """Decide, and put the decision on record.
+
+    Args:
+        rounds: The candidates of each complete round.
+        overlap: Test rows per training row.
+        unfinished: Rows that no round has, by name, with the reason.
+        context: Further entries of ``verdict.json``: protocol, profile, warnings, versions.
+
+    Raises:
+        NotFittedError: No round is complete.
+    """
+    if not rounds:
+        raise NotFittedError(
+            "a verdict needs at least one complete round of trials; none was finished. Give a larger --budget."
+        )
+    evidence = Evidence.of(problem, protocol, rounds, overlap)
+    decision = decide(evidence)
+    recipes, weights = deployment(evidence, decision.deploy)
+    text = sentence(problem, evidence, decision)
+    because, would_change = reasons(problem, evidence, decision), changes(problem, evidence, decision)
+    choice = _choice(evidence, decision)
+    per_task = _per_task(problem, evidence, decision)
+    deployed = sorted(set(decision.deploy))
+    details = {
+        "outcome": decision.outcome,
+        "sentence": text,
+        "choice": {
+            "strategy": choice.strategy,
+            "family": choice.family,
+            "describe": "; ".join(describe(evidence.candidates[row]) for row in deployed),
+            "members": [f"{r.strategy}/{r.family}/{r.configuration}" for r in recipes],
+        },
+        "contrast": _contrast(evidence, decision),
+        "per_task": per_task,
+        "strategies": [*_table(problem, evidence, decision), *_missing(unfinished)],
+        "because": because,
+        "would_change": would_change,
+        "needed": _needed(problem, evidence, decision),
+        **context,
+    }
+    verdict = Verdict(
+        decision.outcome, text, choice, per_task, tuple(because), tuple(would_change), plain(details)
+    )
+    return Conclusion(verdict, recipes, weights)
+
+
+def _choice(evidence: Evidence, decision: Decision) -> Choice:
+    rows = set(decision.deploy)
+    if len(rows) > 1:
+        return Choice("route", "several")
+    row = evidence.candidates[rows.pop()]
+    return Choice(row.strategy, row.family)
+
+
+def _contrast(evidence: Evidence, decision: Decision) -> dict[str, Any] | None:
+    if decision.overall is None or decision.shared is None:
+        return None
+    return {
+        **_difference(decision.overall),
+        "shared": evidence.candidates[decision.shared].name,
+        "separate": evidence.candidates[decision.separate].name,
+        "rope": evidence.rope,
+        "confidence": evidence.confidence,
+    }
+
+
+def _difference(found: Difference) -> dict[str, Any]:
+    return {
+        "delta": found.mean,
+        "interval": found.interval,
+        "probability_better": found.better,
+        "probability_equivalent": found.equivalent,
+        "probability_worse": found.worse,
+        "p_value": found.p_value,
+        "rounds": found.rounds,
+    }
+
+
+def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[str, dict[str, Any]]:
+    floor = evidence.place(f"{CONSTANT}/none")
+    found: dict[str, dict[str, Any]] = {}
+    for place, task in enumerate(problem.tasks):
+        serves = evidence.candidates[decision.deploy[place]]
+        scores = {"constant": _mean(evidence.scores[:, floor, place]) if floor is not None else None}
+        entry: dict[str, Any] = {
+            "labels": len(problem.rows_of(task)),
+            "kind": problem.targets[task.target].kind.name,
+            "metric": evidence.metrics[place].name,
+            "decision": "unclear",
+            "choice": {"strategy": serves.strategy, "family": serves.family},
+            "delta": None,
+            "interval": None,
+            "p_adjusted": None,
+            "scores": scores,
+        }
+        if decision.tasks:
+            one = decision.tasks[place]
+            entry |= {
+                "decision": one.leaning,
+                "delta": one.difference.mean,
+                "interval": one.difference.interval,
+                "p_adjusted": one.p_adjusted,
+            }
+            scores |= {"separate": one.separate, "shared": one.shared}
+        found[task.name] = entry
+    return plain(found)
+
+
+def _table(problem: Problem, evidence: Evidence, decision: Decision) -> list[dict[str, Any]]:
+    reference = evidence.scores_of(evidence.champions(evidence.side(shares=False)))
+    lines = []
+    for row, candidate in enumerate(evidence.candidates):
+        scores = evidence.scores[:, row]
+        against = evidence.compare(scores, reference)
+        skill = evidence.summarise(evidence.skill(scores))
+        gains = evidence.gains(scores, reference)
+        other = evidence.place(f"separate/{candidate.family}")
+        within = None
+        if candidate.shares and other is not None:
+            inside = evidence.compare(scores, evidence.scores[:, other])
+            within = {
+                "delta": inside.mean,
+                "interval": inside.interval,
+                "probability_better": inside.better,
+            }
+        costs = [candidates[row] for candidates in evidence.rounds]
+        lines.append(
+            {
+                "name": candidate.strategy,
+                "family": candidate.family,
+                "score": skill.mean,
+                "interval": skill.interval,
+                "delta": against.mean,
+                "delta_interval": against.interval,
+                "probability_better": against.better,
+                "within": within,
+                "inner_error": float(evidence.inner[:, row].mean()),
+                "cost": {
+                    "train_seconds": float(np.mean([c.train_seconds for c in costs])),
+                    "fits": round(float(np.mean([c.fits for c in costs]))),
+                    "steps": round(float(np.mean([c.steps for c in costs]))),
+                    "predict_ms_per_1000_rows": float(np.mean([c.predict_ms_per_1000_rows for c in costs])),
+                    "size_bytes": round(float(np.mean([c.size_bytes for c in costs]))),
+                    "peak_memory_bytes": max(c.peak_memory_bytes for c in costs),
+                },
+                "tasks": {
+                    task.name: {"score": _mean(scores[:, place]), "delta": _mean(gains[:, place])}
+                    for place, task in enumerate(problem.tasks)
+                },
+                "status": "done",
+                "note": None,
+            }
+        )
+    return lines
+
+
+def _missing(unfinished: Mapping[str, str]) -> list[dict[str, Any]]:
+    lines = []
+    for name, reason in unfinished.items():
+        strategy, family = name.split("/")
+        empty = dict.fromkeys(("score", "interval", "delta", "delta_interval", "probability_better", "within"))
+        cost = dict.fromkeys(
+            ("train_seconds", "fits", "steps", "predict_ms_per_1000_rows", "size_bytes", "peak_memory_bytes"), 0
+        )
+        lines.append(
+            {"name": strategy, "family": family, **empty, "cost": cost, "tasks": {}, "status": "cut", "note": reason}
+        )
+    return lines
+
+
+def _needed(problem: Problem, evidence: Evidence, decision: Decision) -> dict[str, Any] | None:
+    if decision.outcome != "undecided" or decision.overall is None or decision.overall.interval is None:
+        return None
+    wanted = need(decision.overall, rope=evidence.rope, confidence=evidence.confidence)
+    middle = float(np.median([len(problem.rows_of(task)) for task in problem.tasks]))
+    return {
+        "labels": max(1, int(middle * (wanted.factor - 1))),
+        "rounds": wanted.rounds,
+        "text": needed_text(problem, evidence, decision),
+    }
+
+
+def _mean(values: Array) -> float | None:
+    return None if np.isnan(values).all() else float(np.nanmean(values))
+
+
+def plain(value: Any) -> Any:
+    """JSON-plain copy; what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,119 @@
+"""What the rounds say, as arrays.
+
+Symbols: ``J`` rounds, ``R`` rows of the table (candidates), ``T`` tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sharewise.problems import Problem
+from sharewise.studies import CONSTANT, Candidate, Protocol
+from sharewise.tasks import Array, Metric
+from sharewise.verdicts._statistics import Difference, difference, gains, mean_over_tasks
+
+PARSIMONY = 0.25
+"""A side is represented by its smallest candidate within this share of the ROPE of its best one."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Complete rounds of a study.
+
+    Attributes:
+        rounds: ``J`` lists of the same ``R`` candidates, in the same order.
+        metrics: ``T`` metrics.
+        scores: ``(J, R, T)`` on outer test rows.
+        inner: ``(J, R)`` cross-fitted error on inner folds, as a share of the constant's.
+        size: ``(J, R)`` bytes.
+        overlap: Test rows per training row.
+        rope, confidence: As in the protocol.
+    """
+
+    rounds: tuple[tuple[Candidate, ...], ...]
+    metrics: tuple[Metric, ...]
+    scores: Array
+    inner: Array
+    size: Array
+    overlap: float
+    rope: float
+    confidence: float
+
+    @classmethod
+    def of(
+        cls, problem: Problem, protocol: Protocol, rounds: Sequence[Sequence[Candidate]], overlap: float
+    ) -> Evidence:
+        """Keep the candidates that every round has."""
+        everywhere = set.intersection(*[{c.name for c in candidates} for candidates in rounds])
+        kept = tuple(tuple(c for c in candidates if c.name in everywhere) for candidates in rounds)
+        return cls(
+            kept,
+            tuple(problem.targets[task.target].metric for task in problem.tasks),
+            np.array([[c.scores for c in candidates] for candidates in kept]),
+            np.array([[c.inner for c in candidates] for candidates in kept]),
+            np.array([[float(c.size_bytes) for c in candidates] for candidates in kept]),
+            overlap,
+            protocol.rope,
+            protocol.confidence,
+        )
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The first round's candidates, for their names."""
+        return self.rounds[0]
+
+    def place(self, name: str) -> int | None:
+        """Row of a candidate by name."""
+        names = [c.name for c in self.candidates]
+        return names.index(name) if name in names else None
+
+    def side(self, *, shares: bool) -> list[int]:
+        """Rows that share, or that do not (the constant aside)."""
+        return [r for r, c in enumerate(self.candidates) if c.shares is shares and c.strategy != CONSTANT]
+
+    def champions(self, rows: Sequence[int]) -> NDArray[np.intp]:
+        """``(J,)`` the row that represents a side in each round, chosen on that round's inner folds."""
+        found = []
+        for inner, size in zip(self.inner[:, rows], self.size[:, rows], strict=True):
+            close = np.flatnonzero(inner <= inner.min() * (1 + PARSIMONY * self.rope))
+            found.append(rows[int(close[np.argmin(size[close])])])
+        return np.array(found, dtype=np.intp)
+
+    def scores_of(self, rows: NDArray[np.intp]) -> Array:
+        """``(J, T)`` scores of one row a round."""
+        chosen: Array = self.scores[np.arange(len(rows)), rows]
+        return chosen
+
+    def gains(self, scores: Array, reference: Array) -> Array:
+        """Relative gains ``(J, T)``."""
+        return gains(scores, reference, self.metrics)
+
+    def compare(self, scores: Array, reference: Array) -> Difference:
+        """The mean gain over tasks of ``scores`` ``(J, T)`` over ``reference``."""
+        return self.summarise(mean_over_tasks(self.gains(scores, reference)))
+
+    def summarise(self, values: Array) -> Difference:
+        """`difference` of ``(J,)`` values under this study's overlap, ROPE and confidence."""
+        return difference(values, overlap=self.overlap, rope=self.rope, confidence=self.confidence)
+
+    def skill(self, scores: Array) -> Array:
+        """``(J,)`` share of the constant's error removed, mean over tasks."""
+        floor = self.place(f"{CONSTANT}/none")
+        assert floor is not None
+        constant = np.nanmean(self.scores[:, floor], axis=0)
+        found = np.full(scores.shape, np.nan)
+        for task, metric in enumerate(self.metrics):
+            for row in np.flatnonzero(~np.isnan(scores[:, task])):
+                found[row, task] = metric.skill(scores[row, task], constant[task])
+        return mean_over_tasks(found)
+
+
+def frequent(rows: NDArray[np.intp], inner: Array) -> int:
+    """The row chosen most often; of equally frequent ones that with the least mean inner error."""
+    values, counts = np.unique(rows, return_counts=True)
+    tied = values[counts == counts.max()]
+    return int(tied[np.argmin(inner.mean(axis=0)[tied])])

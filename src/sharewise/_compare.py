@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+import sharewise
 from sharewise._study import Study
 from sharewise.errors import OptionError, StorageError
 from sharewise.families import FAMILIES, Model
@@ -23,11 +24,11 @@ from sharewise.studies import (
     Clock,
     Findings,
     Protocol,
-    Result,
     TrialStore,
     check_same_study,
     conduct,
     default_workers,
+    ledger_line,
     make_progress,
     make_workers,
     parse_budget,
@@ -87,7 +88,7 @@ def compare(
         for note in problem.notes:
             progress.note(note)
         findings = conduct(problem, protocol, store, runners, clock, progress)
-        ledger = [_line(result) for result in store.results(predictions=False)]
+        ledger = [ledger_line(result) for result in store.results(predictions=False)]
         notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
         conclusion = conclude(
             problem,
@@ -167,7 +168,7 @@ def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
         "seed": protocol.seed,
         "strategies": [name for name in protocol.strategies if name != ENSEMBLE],
         "families": list(protocol.families),
-        "version of sharewise": versions()["sharewise"],
+        "version of sharewise": sharewise.__version__,
     }
 
 
@@ -197,26 +198,6 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(fresh, path)
-
-
-def _line(result: Result) -> dict[str, Any]:
-    spec = result.spec
-    return {
-        "round": spec.index + 1,
-        "effort": EFFORTS[spec.effort],
-        "rows": spec.cap,
-        "strategy": spec.strategy,
-        "family": spec.family,
-        "configuration": str(spec.configuration),
-        "status": result.status,
-        "seconds": result.seconds,
-        "fits": result.fits,
-        "steps": result.steps,
-        "peak_memory_bytes": result.peak_memory_bytes,
-        "size_bytes": result.size_bytes,
-        "predict_ms_per_1000_rows": None if np.isnan(result.predict_ms_per_1000_rows) else result.predict_ms_per_1000_rows,
-        "message": result.message,
-    }
 
 
 def _context(

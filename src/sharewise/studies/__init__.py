@@ -15,7 +15,7 @@ from sharewise.studies._execution import Workers, default_workers, make_workers
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
 from sharewise.studies._protocol import EFFORTS, INNER_FOLDS, Plan, Protocol, Round, make_round
-from sharewise.studies._storage import TrialStore
+from sharewise.studies._storage import TrialStore, ledger_line
 from sharewise.studies._trial import CONSTANT, Recipe, Result, Spec, run_trial, specs_for
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "check_same_study",
     "conduct",
     "default_workers",
+    "ledger_line",
     "make_progress",
     "make_round",
     "make_workers",

@@ -12,6 +12,7 @@ import numpy as np
 
 from sharewise.errors import StorageError
 from sharewise.families import Configuration, Predictions
+from sharewise.studies._protocol import EFFORTS
 from sharewise.studies._trial import Result, Spec
 
 _SCHEMA = """
@@ -122,6 +123,27 @@ class TrialStore:
 
     def close(self) -> None:
         self._db.close()
+
+
+def ledger_line(result: Result) -> dict[str, Any]:
+    """A trial as the ledger shows it, JSON-plain."""
+    spec = result.spec
+    return {
+        "round": spec.index + 1,
+        "effort": EFFORTS[spec.effort],
+        "rows": spec.cap,
+        "strategy": spec.strategy,
+        "family": spec.family,
+        "configuration": str(spec.configuration),
+        "status": result.status,
+        "seconds": result.seconds,
+        "fits": result.fits,
+        "steps": result.steps,
+        "peak_memory_bytes": result.peak_memory_bytes,
+        "size_bytes": result.size_bytes,
+        "predict_ms_per_1000_rows": None if np.isnan(result.predict_ms_per_1000_rows) else result.predict_ms_per_1000_rows,
+        "message": result.message,
+    }
 
 
 def _packed(predictions: Predictions) -> bytes:

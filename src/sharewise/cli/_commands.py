@@ -1,0 +1,121 @@
+"""What each command does: read, call the library, show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from sharewise.errors import OptionError, StorageError
+
+_PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric")
+_COMPARE = ("question", "budget", "seed", "workers", "strategies", "families", "rope", "out")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Run the command a namespace names."""
+    match given.command:
+        case "demo":
+            _demo(given)
+        case "compare":
+            _compare(given)
+        case "predict":
+            _predict(given)
+        case "report":
+            _report(given)
+
+
+def _demo(given: argparse.Namespace) -> None:
+    import sharewise as sw
+
+    problem = sw.datasets.load("bdf")
+    if not given.quiet:
+        sys.stderr.write(
+            "2,287 pupils of 131 Dutch schools: language and arithmetic scores from what was known before "
+            "(Snijders & Bosker 1999). Should both share a model?\n"
+        )
+    _study(problem, _options(given), quiet=given.quiet)
+
+
+def _compare(given: argparse.Namespace) -> None:
+    from sharewise.problems import Problem, read_problem, read_table
+
+    told = {name: getattr(given, name) for name in _PROBLEM if getattr(given, name) is not None}
+    options = _options(given)
+    if Path(given.data).suffix.lower() in (".yaml", ".yml"):
+        if told:
+            raise OptionError(
+                f"a problem file says all about its columns; --{next(iter(told))} cannot be given beside {given.data}."
+            )
+        problem, kept = read_problem(given.data)
+        options = kept | options
+    else:
+        if "targets" not in told:
+            raise OptionError("the columns to predict must be named; got none. Use --targets a,b.")
+        if isinstance(told.get("kinds"), str):
+            raise OptionError(f"--kinds takes target=kind pairs; got '{told['kinds']}'.")
+        problem = Problem.from_frame(read_table(given.data), **told)
+    options.setdefault("out", str(Path("runs") / Path(given.data).stem))
+    _study(problem, options, quiet=given.quiet)
+
+
+def _options(given: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(given, name) for name in _COMPARE if getattr(given, name, None) is not None}
+
+
+def _study(problem: Any, options: dict[str, Any], *, quiet: bool) -> None:
+    import sharewise as sw
+    from sharewise.cli._show import show
+
+    study = sw.compare(problem, quiet=quiet, **options)
+    assert study.out is not None
+    show(study.verdict.details, study.out)
+
+
+def _predict(given: argparse.Namespace) -> None:
+    import sharewise as sw
+    from sharewise.problems import read_table
+
+    model = sw.load(given.model)
+    frame = read_table(given.data)
+    found = model.predict_proba(frame) if given.proba else model.predict(frame)
+    if given.out is None:
+        found.to_csv(sys.stdout, index=False)
+        return
+    try:
+        found.to_csv(given.out, index=False)
+    except OSError as error:
+        raise StorageError(
+            f"predictions are written to {given.out}, which failed ({error.strerror or error}); choose another --out."
+        ) from error
+    sys.stderr.write(f"{len(found):,} rows predicted: {given.out}\n")
+
+
+def _report(given: argparse.Namespace) -> None:
+    from sharewise import reports
+    from sharewise.cli._show import show
+    from sharewise.studies import TrialStore, ledger_line
+
+    folder = Path(given.study)
+    path = folder / "verdict.json"
+    try:
+        details = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"a study's folder holds verdict.json; {folder} does not. Run 'sharewise compare' with --out {folder}."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read ({error}); run the same 'sharewise compare' again.") from error
+    trials = folder / "trials.sqlite"
+    ledger = []
+    if trials.exists():
+        store = TrialStore(trials)
+        ledger = [ledger_line(result) for result in store.results(predictions=False)]
+        store.close()
+    reports.write(folder / "report.html", details, ledger)
+    try:
+        show(details, folder)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{path} is not a verdict of this version; run 'sharewise compare' again.") from error

@@ -1,0 +1,58 @@
+"""The verdict in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def show(details: Mapping[str, Any], out: Path) -> None:
+    """Print the verdict, the strategies, and where everything lies."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=not Console().is_terminal)
+    table = Table(title="Strategies, against separate models", title_justify="left", pad_edge=False)
+    for name in ("strategy", "family"):
+        table.add_column(name)
+    for name in ("score", "gain", "interval", "train s", "ms/1000 rows", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in details["strategies"]:
+        table.add_row(row["name"], row["family"], *_cells(row))
+    console.print(table)
+    console.print()
+    console.print(f"[bold]{escape(details['sentence'])}[/bold]")
+    for line in details["because"]:
+        console.print(f"  - {escape(line)}")
+    if details["warnings"]:
+        console.print("Warnings:")
+        for line in details["warnings"]:
+            console.print(f"  ! {escape(line)}")
+    console.print()
+    console.print(f"verdict  {out / 'verdict.json'}\nmodel    {out / 'model'}\nreport   {out / 'report.html'}")
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    if row["status"] != "done":
+        return ["-", "-", str(row["note"]), "-", "-", "-"]
+    low_high = row["delta_interval"]
+    interval = "-" if low_high is None else f"{100 * low_high[0]:+.1f}% to {100 * low_high[1]:+.1f}%"
+    cost = row["cost"]
+    return [
+        "-" if row["score"] is None else f"{row['score']:.3f}",
+        "-" if row["delta"] is None else f"{100 * row['delta']:+.1f}%",
+        interval,
+        f"{cost['train_seconds']:.1f}",
+        f"{cost['predict_ms_per_1000_rows']:.1f}",
+        _bytes(cost["size_bytes"]),
+    ]
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

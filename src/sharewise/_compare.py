@@ -129,7 +129,9 @@ def _protocol(
     rope: float,
 ) -> Protocol:
     if question != "known":
-        raise OptionError(f"this version answers the question 'known' (serve the tasks at hand); got '{question}'.")
+        raise OptionError(
+            f"this version answers the question 'known' (serve the tasks at hand); got '{question}'."
+        )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
@@ -196,7 +198,9 @@ def _storing(folder: Path | None) -> Iterator[None]:
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    fresh.write_text(
+        json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+    )
     os.replace(fresh, path)
 
 
@@ -245,7 +249,12 @@ def _context(
 
 
 def _fit(
-    problem: Problem, protocol: Protocol, findings: Findings, conclusion: Conclusion, workers: Any, progress: Any
+    problem: Problem,
+    protocol: Protocol,
+    findings: Findings,
+    conclusion: Conclusion,
+    workers: Any,
+    progress: Any,
 ) -> DeployedModel:
     models = refit_all(problem, protocol, findings.plan, conclusion.recipes, workers, progress)
     details = conclusion.verdict.details
@@ -268,7 +277,7 @@ def _combined(problem: Problem, models: list[Model], weights: Array) -> Model:
     for target in range(len(problem.targets)):
         # A level without a task of this target (too few labels to be one) is served like the average task.
         blank = np.isnan(by_level[target]).any(axis=1)
-        by_level[target, blank] = weights.mean(axis=0) if blank.all() else by_level[target, ~blank].mean(axis=0)
+        by_level[target, blank] = (
+            weights.mean(axis=0) if blank.all() else by_level[target, ~blank].mean(axis=0)
+        )
     return BlendModel(tuple(models), by_level)
-
-

@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"sharewise: {error}\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("\nsharewise: stopped; finished trials are kept, the same command goes on from there.\n")
+        sys.stderr.write(
+            "\nsharewise: stopped; finished trials are kept, the same command goes on from there.\n"
+        )
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

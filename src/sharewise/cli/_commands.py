@@ -107,7 +107,9 @@ def _report(given: argparse.Namespace) -> None:
             f"a study's folder holds verdict.json; {folder} does not. Run 'sharewise compare' with --out {folder}."
         ) from error
     except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be read ({error}); run the same 'sharewise compare' again.") from error
+        raise StorageError(
+            f"{path} cannot be read ({error}); run the same 'sharewise compare' again."
+        ) from error
     trials = folder / "trials.sqlite"
     ledger = []
     if trials.exists():
@@ -118,4 +120,6 @@ def _report(given: argparse.Namespace) -> None:
     try:
         show(details, folder)
     except (KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path} is not a verdict of this version; run 'sharewise compare' again.") from error
+        raise StorageError(
+            f"{path} is not a verdict of this version; run 'sharewise compare' again."
+        ) from error

@@ -39,13 +39,21 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument("data", metavar="DATA")
     compare.add_argument("--targets", type=_listed, metavar="A,B", help="columns to predict")
     compare.add_argument("--task", metavar="COLUMN", help="long table: the column that names each row's task")
-    compare.add_argument("--group", metavar="COLUMN", help="keep rows with equal values together across splits")
+    compare.add_argument(
+        "--group", metavar="COLUMN", help="keep rows with equal values together across splits"
+    )
     compare.add_argument("--time", metavar="COLUMN", help="split by time, past before future")
     compare.add_argument("--drop", type=_listed, metavar="A,B", help="columns to leave out")
-    compare.add_argument("--kinds", type=_pairs, metavar="A=multiclass", help="regression, binary or multiclass")
-    compare.add_argument("--metric", type=_pairs, metavar="A=roc_auc", help="metrics by target, or one for all")
+    compare.add_argument(
+        "--kinds", type=_pairs, metavar="A=multiclass", help="regression, binary or multiclass"
+    )
+    compare.add_argument(
+        "--metric", type=_pairs, metavar="A=roc_auc", help="metrics by target, or one for all"
+    )
     compare.add_argument("--question", metavar="known", help="known: serve the tasks at hand (default)")
-    compare.add_argument("--strategies", type=_listed, metavar="A,B", help="separate, joint, chained, ensemble")
+    compare.add_argument(
+        "--strategies", type=_listed, metavar="A,B", help="separate, joint, chained, ensemble"
+    )
     compare.add_argument("--families", type=_listed, metavar="A,B", help="linear, trees, network")
     compare.add_argument("--rope", type=float, metavar="0.01", help="relative difference too small to matter")
     _common(compare, out=None)
@@ -65,7 +73,9 @@ def _common(command: argparse.ArgumentParser, *, out: str | None) -> None:
     command.add_argument("--budget", metavar="5min", help="wall clock for everything (90s, 5min, 2h)")
     command.add_argument("--seed", type=int, metavar="0", help="source of all randomness")
     command.add_argument("--workers", type=int, metavar="2", help="processes (default: one a processor)")
-    command.add_argument("--out", default=out, metavar="DIR", help="folder for everything; the same call resumes")
+    command.add_argument(
+        "--out", default=out, metavar="DIR", help="folder for everything; the same call resumes"
+    )
     command.add_argument("--quiet", action="store_true", help="no progress")
 
 

@@ -13,7 +13,8 @@ def show(details: Mapping[str, Any], out: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=not Console().is_terminal)
+    # Without a terminal there is no width to keep to: nothing is cut or wrapped.
+    console = Console(highlight=False) if Console().is_terminal else Console(highlight=False, width=200)
     table = Table(title="Strategies, against separate models", title_justify="left", pad_edge=False)
     for name in ("strategy", "family"):
         table.add_column(name)
@@ -31,7 +32,9 @@ def show(details: Mapping[str, Any], out: Path) -> None:
         for line in details["warnings"]:
             console.print(f"  ! {escape(line)}")
     console.print()
-    console.print(f"verdict  {out / 'verdict.json'}\nmodel    {out / 'model'}\nreport   {out / 'report.html'}")
+    console.print(
+        f"verdict  {out / 'verdict.json'}\nmodel    {out / 'model'}\nreport   {out / 'report.html'}"
+    )
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

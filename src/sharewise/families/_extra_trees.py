@@ -21,15 +21,17 @@ from sharewise.modalities import TabularEncoder
 from sharewise.problems import Table, Target
 from sharewise.tasks import Array, Classification, Kind
 
-TREES = (30, 60, 100, 200)
-"""Trees a forest, by effort."""
+TREES = (30, 60, 100, 150)
+"""Trees of the forest that serves, by effort."""
+FOLD_TREES = (15, 20, 30, 50)
+"""Trees of the forests that only predict what an inner fold held out."""
 FEWEST_TREES = 20
 
 
-def grow(X: Array, Z: Array, configuration: Configuration, run: Run) -> Forest:
+def grow(X: Array, Z: Array, configuration: Configuration, run: Run, *, serves: bool) -> Forest:
     """A forest on ``X`` ``(n, P)`` and complete columns ``Z`` ``(n, W)``."""
     # A dozen rows have few different splits to average over.
-    count = min(TREES[run.effort], max(FEWEST_TREES, 2 * len(X)))
+    count = min((TREES if serves else FOLD_TREES)[run.effort], max(FEWEST_TREES, 2 * len(X)))
     features = configuration.get("max_features", 1.0)
     model = ExtraTreesRegressor(
         n_estimators=count,
@@ -75,9 +77,9 @@ def fit_forest(configuration: Configuration) -> FitPart:
             Z = (y[:, None] == np.arange(kind.width)).astype(np.float64)
         held_out = np.full((len(y), kind.width), np.nan)
         for train, valid in folds:
-            part = ForestPart(grow(X[train], Z[train], configuration, run), kind)
+            part = ForestPart(grow(X[train], Z[train], configuration, run, serves=False), kind)
             held_out[valid] = part.predict(X[valid])
-        return ForestPart(grow(X, Z, configuration, run), kind), held_out
+        return ForestPart(grow(X, Z, configuration, run, serves=True), kind), held_out
 
     return fit
 
@@ -177,7 +179,8 @@ def fit_shared_forest(sample: Sample, configuration: Configuration, run: Run) ->
             level = sample.level[train]
             levels = LevelMeans.fit(Z[train], level, sample.n_levels)
             inputs = np.hstack([inputs, LevelMeans.crossed(Z[train], level, sample.n_levels, run.seed)])
-        forest = grow(inputs, _complete(inputs, Z[train], places, configuration, run), configuration, run)
+        whole = _complete(inputs, Z[train], places, configuration, run)
+        forest = grow(inputs, whole, configuration, run, serves=not len(valid))
         model = SharedForestModel(encoder, forest, kinds, columns, mean, spread, levels)
         if len(valid):
             rows = X[valid]
@@ -193,7 +196,7 @@ def _complete(X: Array, Z: Array, places: list[slice], configuration: Configurat
     for columns in places:
         gaps = np.isnan(Z[:, columns.start])
         if gaps.any() and not gaps.all():
-            forest = grow(X[~gaps], Z[~gaps][:, columns], configuration, run)
+            forest = grow(X[~gaps], Z[~gaps][:, columns], configuration, run, serves=False)
             whole[gaps, columns] = forest.predict(X[gaps])
         elif gaps.all():
             whole[:, columns] = 0.0

@@ -159,9 +159,7 @@ def fit_logistic(
             held[place][valid] = part.predict(inputs[valid])
             run.tick(fits=1)
     rows = np.arange(len(y))
-    losses = [
-        np.nanmean(-np.log(np.clip(p[rows, y.astype(np.intp)], PROBABILITY_FLOOR, 1))) for p in held
-    ]
+    losses = [np.nanmean(-np.log(np.clip(p[rows, y.astype(np.intp)], PROBABILITY_FLOOR, 1))) for p in held]
     best = int(np.argmin(losses))
     part, _ = logistic(X, y, kind, INVERSE_PENALTIES[best], None)
     run.tick(fits=1)

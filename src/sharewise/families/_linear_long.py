@@ -88,8 +88,14 @@ def fit_pooled(sample: Sample, run: Run, *, slopes: bool) -> Fit:
 
 
 def _numbers(
-    X: Array, y: Array, level: NDArray[np.intp], count: int, folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...],
-    run: Run, *, slopes: bool,
+    X: Array,
+    y: Array,
+    level: NDArray[np.intp],
+    count: int,
+    folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...],
+    run: Run,
+    *,
+    slopes: bool,
 ) -> tuple[LevelLinear, Array]:
     held = {penalty: np.full(len(y), np.nan) for penalty in OFFSET_PENALTIES}
     for train, valid in folds:
@@ -165,8 +171,13 @@ def slopes_fit(
 
 
 def _classes(
-    X: Array, y: Array, level: NDArray[np.intp], count: int, kind: Classification,
-    folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...], run: Run,
+    X: Array,
+    y: Array,
+    level: NDArray[np.intp],
+    count: int,
+    kind: Classification,
+    folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...],
+    run: Run,
 ) -> tuple[LevelLinear, Array]:
     """Logistic regression on features and scaled level indicators; scale and penalty by validation."""
     indicator = np.zeros((len(y), count))
@@ -189,7 +200,5 @@ def _classes(
     part, _ = logistic(np.hstack([X, scale * indicator]), y, kind, C, None)
     run.tick(fits=1)
     width = X.shape[1]
-    fitted = LevelLinear(
-        part.weights[:width], part.intercept, scale * part.weights[width:], None, "softmax"
-    )
+    fitted = LevelLinear(part.weights[:width], part.intercept, scale * part.weights[width:], None, "softmax")
     return fitted, held[scale, C]

@@ -101,7 +101,12 @@ def _fit(
     epochs: list[NDArray[np.int64]] = []
     for start, stop in _chunks(members, X.shape[1]):
         part = train_population(
-            data, members[start:stop], recipe, levels=levels, seed=run.seed + start, on_step=lambda: run.tick(steps=1)
+            data,
+            members[start:stop],
+            recipe,
+            levels=levels,
+            seed=run.seed + start,
+            on_step=lambda: run.tick(steps=1),
         )
         trained.append({name: value.numpy() for name, value in part.weights.items()})
         epochs.append(part.epochs.numpy())
@@ -152,7 +157,12 @@ def _chunks(members: list, width: int) -> list[tuple[int, int]]:  # type: ignore
 
 
 def _own_columns(
-    weights: dict[str, NDArray[np.float32]], chosen: list[int], slot: int, columns: slice, inputs: int, width: int
+    weights: dict[str, NDArray[np.float32]],
+    chosen: list[int],
+    slot: int,
+    columns: slice,
+    inputs: int,
+    width: int,
 ) -> dict[str, NDArray[np.float32] | None]:
     """The chosen members' weights with only one target's output columns."""
     if not chosen:
@@ -171,7 +181,9 @@ def _own_columns(
     for name in ("first", "first_bias", "second", "second_bias", "level_embedding"):
         own[name] = np.ascontiguousarray(weights[name][chosen, slot]) if name in weights else None
     for name in ("head", "head_bias", "level_head", "level_bias"):
-        own[name] = np.ascontiguousarray(weights[name][chosen, slot][..., columns]) if name in weights else None
+        own[name] = (
+            np.ascontiguousarray(weights[name][chosen, slot][..., columns]) if name in weights else None
+        )
     return own
 
 

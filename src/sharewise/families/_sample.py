@@ -103,7 +103,9 @@ class Sample:
             rows = np.flatnonzero(known)
             order = rows[np.argsort(self.level[rows], kind="stable")]
             bounds = np.searchsorted(self.level[order], np.arange(self.n_levels + 1))
-            found.extend((target, code, order[bounds[code] : bounds[code + 1]]) for code in range(self.n_levels))
+            found.extend(
+                (target, code, order[bounds[code] : bounds[code + 1]]) for code in range(self.n_levels)
+            )
         return found
 
     def folds_within(self, rows: Rows) -> tuple[Fold, ...]:

@@ -16,8 +16,8 @@ BOOSTING = (
     configuration("boosting", leaves=4, learning_rate=0.06),
 )
 EXTRA_TREES = (
-    configuration("extra-trees", min_samples_leaf=1, max_features=1.0),
     configuration("extra-trees", min_samples_leaf=4, max_features=0.5),
+    configuration("extra-trees", min_samples_leaf=1, max_features=1.0),
 )
 
 

@@ -111,7 +111,7 @@ class DeployedModel:
         import warnings
 
         for column in table.of_kind("category"):
-            known = self.schema.seen(column.name) if hasattr(self.schema,"seen") else None
+            known = self.schema.seen(column.name) if hasattr(self.schema, "seen") else None
             if known is None:
                 continue
             new = sorted({str(cell) for cell in column.values if cell is not None} - known)
@@ -144,7 +144,9 @@ def load(folder: str | Path) -> DeployedModel:
         model, schema, stored = content
         targets = tuple(Target(t.name, t.kind, METRICS[t.metric]) for t in stored)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise StorageError(f"a model folder holds a model, its schema and its targets; {path} does not.") from error
+        raise StorageError(
+            f"a model folder holds a model, its schema and its targets; {path} does not."
+        ) from error
     if not isinstance(model, Model) or not isinstance(schema, Schema):
         raise StorageError(f"a model folder holds a model and its schema; {path} holds something else.")
     return DeployedModel(model, schema, targets, card)

@@ -105,7 +105,9 @@ class _Evidence:
                 y = self.labels(index, own, self.train)
                 for place in range(len(self.results)):
                     if len(own):
-                        errors[fold, index, place] = metric.error(metric(y, self.held[task.target][place, own]))
+                        errors[fold, index, place] = metric.error(
+                            metric(y, self.held[task.target][place, own])
+                        )
         return errors, counts
 
     def ratios(self, folds: NDArray[np.intp]) -> tuple[Array, Array]:

@@ -44,7 +44,9 @@ def trial_job(protocol: Protocol, spec: Spec, problem: Problem, deadline: float 
     return run_trial(problem, protocol, spec, deadline)
 
 
-def refit_job(protocol: Protocol, effort: int, recipe: Recipe, problem: Problem, deadline: float | None) -> Model:
+def refit_job(
+    protocol: Protocol, effort: int, recipe: Recipe, problem: Problem, deadline: float | None
+) -> Model:
     """`refit` as a job for workers."""
     return refit(problem, protocol, effort, recipe)
 
@@ -67,7 +69,12 @@ def check_same_study(store: TrialStore, settings: dict[str, object]) -> None:
 
 
 def conduct(
-    problem: Problem, protocol: Protocol, store: TrialStore, workers: Workers, clock: Clock, progress: Progress
+    problem: Problem,
+    protocol: Protocol,
+    store: TrialStore,
+    workers: Workers,
+    clock: Clock,
+    progress: Progress,
 ) -> Findings:
     """Run what is missing of the plan; trials already kept are not run again."""
     most_rounds = rounds_at_most(problem, protocol)
@@ -76,17 +83,34 @@ def conduct(
         plan = _scouted_plan(problem, protocol, store, workers, clock, progress, most_rounds)
         store.put("plan", asdict(plan))
     reserve = FINISH + _typical_round(store, plan, protocol.workers)
-    _run(problem, protocol, store, workers, clock, progress, _specs(problem, protocol, plan), "Trials", reserve)
+    _run(
+        problem, protocol, store, workers, clock, progress, _specs(problem, protocol, plan), "Trials", reserve
+    )
     while plan.rounds < most_rounds and _time_for_more(store, plan, clock, protocol.workers):
         plan = Plan(plan.effort, min(plan.rounds + 1, most_rounds), plan.cap)
         store.put("plan", asdict(plan))
-        _run(problem, protocol, store, workers, clock, progress, _specs(problem, protocol, plan), "More trials", reserve)
+        _run(
+            problem,
+            protocol,
+            store,
+            workers,
+            clock,
+            progress,
+            _specs(problem, protocol, plan),
+            "More trials",
+            reserve,
+        )
     progress.phase("Deciding", 0)
     return _findings(problem, protocol, store, plan)
 
 
 def refit_all(
-    problem: Problem, protocol: Protocol, plan: Plan, recipes: Sequence[Recipe], workers: Workers, progress: Progress
+    problem: Problem,
+    protocol: Protocol,
+    plan: Plan,
+    recipes: Sequence[Recipe],
+    workers: Workers,
+    progress: Progress,
 ) -> list[Model]:
     """Each recipe fitted on all rows."""
     progress.phase("Refitting the winner", len(recipes))
@@ -206,9 +230,7 @@ def _findings(problem: Problem, protocol: Protocol, store: TrialStore, plan: Pla
                 note = f"{result.spec.strategy}/{result.spec.family} {result.spec.configuration} failed: {result.message}"
                 notes.append(note)
     have = set.intersection(*[{c.name for c in candidates} for candidates in rounds]) if rounds else set()
-    missing = {
-        name: unfinished.get(name, "its trials failed") for name in sorted(wanted - have)
-    }
+    missing = {name: unfinished.get(name, "its trials failed") for name in sorted(wanted - have)}
     if len(rounds) < plan.rounds:
         notes.append(f"{len(rounds)} of {plan.rounds} planned rounds were finished within the budget.")
     if plan.cap is not None:

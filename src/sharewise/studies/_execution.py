@@ -20,7 +20,8 @@ Job = Callable[[Problem, float | None], T]
 """Something to compute on the problem before a deadline (seconds from now, or None)."""
 
 _THREADS = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 }
 MOST_DEATHS = 3
 """How often a job may take its worker down before the study gives it up."""
@@ -36,7 +37,9 @@ class Workers(Protocol):
     Jobs not begun when ``time_left`` reaches zero are not run.
     """
 
-    def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]: ...
+    def map(
+        self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]
+    ) -> Iterator[tuple[int, T]]: ...
 
     def close(self) -> None: ...
 
@@ -46,6 +49,7 @@ class InProcess:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+        warm_up()
 
     def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]:
         for place, job in enumerate(jobs):
@@ -150,6 +154,14 @@ def _initialise(problem: Problem, parent: int) -> None:
     import torch
 
     torch.set_num_threads(1)
+    warm_up()
+
+
+def warm_up() -> None:
+    """Import now what a first trial would, so that its seconds are its own."""
+    import lightgbm  # noqa: F401
+
+    import sharewise.training  # noqa: F401
 
 
 def _follow(parent: int) -> None:

@@ -141,7 +141,9 @@ def ledger_line(result: Result) -> dict[str, Any]:
         "steps": result.steps,
         "peak_memory_bytes": result.peak_memory_bytes,
         "size_bytes": result.size_bytes,
-        "predict_ms_per_1000_rows": None if np.isnan(result.predict_ms_per_1000_rows) else result.predict_ms_per_1000_rows,
+        "predict_ms_per_1000_rows": None
+        if np.isnan(result.predict_ms_per_1000_rows)
+        else result.predict_ms_per_1000_rows,
         "message": result.message,
     }
 

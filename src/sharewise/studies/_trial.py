@@ -122,15 +122,34 @@ def run_trial(problem: Problem, protocol: Protocol, spec: Spec, deadline: float 
         latency = (time.perf_counter() - before) * 1e6 / max(len(around.test), 1)
         _check_finite(test)
         return Result(
-            spec, "done", time.monotonic() - started, run.fits, run.steps, _peak(), size_of(fit.model),
-            latency, None, fit.held_out, test,
+            spec,
+            "done",
+            time.monotonic() - started,
+            run.fits,
+            run.steps,
+            _peak(),
+            size_of(fit.model),
+            latency,
+            None,
+            fit.held_out,
+            test,
         )
     except OutOfTime:
         status, message = "cut", "the budget ended"
     except Exception as error:  # noqa: BLE001 - one learner's failure is a line in the ledger, not the study's end
         status, message = "failed", f"{type(error).__name__}: {error}"
     return Result(
-        spec, status, time.monotonic() - started, run.fits, run.steps, _peak(), 0, float("nan"), message, blank, blank
+        spec,
+        status,
+        time.monotonic() - started,
+        run.fits,
+        run.steps,
+        _peak(),
+        0,
+        float("nan"),
+        message,
+        blank,
+        blank,
     )
 
 

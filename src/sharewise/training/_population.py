@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from sharewise.networks import StackedMLP
 
@@ -97,19 +98,7 @@ def train_population(
         levels: Levels the network is conditioned on, 0 for none.
         on_step: Called after each optimiser step; what it raises ends the training.
     """
-    with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
-        torch.manual_seed(seed % 2**63)
-        return _train(data, members, recipe, levels, torch.Generator().manual_seed(seed % 2**63), on_step)
-
-
-def _train(
-    data: Data,
-    members: Sequence[Member],
-    recipe: Recipe,
-    levels: int,
-    generator: torch.Generator,
-    on_step: Callable[[], None],
-) -> Trained:
+    generator = torch.Generator().manual_seed(seed % 2**63)
     net = StackedMLP(
         len(members),
         data.X.shape[1],
@@ -119,9 +108,7 @@ def _train(
         dropout=recipe.dropout,
         generator=generator,
     )
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, foreach=True
-    )
+    optimizer = _AdamW(net, recipe)
     slots = max(len(member.targets) for member in members)
     target = torch.tensor([(*m.targets, *[-1] * (slots - len(m.targets))) for m in members])
     used = target >= 0
@@ -148,7 +135,7 @@ def _train(
     for epoch in range(1, recipe.epochs + 1):
         net.train()
         for rows in _batches([train[int(m)] for m in alive], generator):
-            optimizer.zero_grad(set_to_none=True)
+            net.zero_grad(set_to_none=True)
             losses(rows, None).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             on_step()
@@ -169,7 +156,7 @@ def _train(
         # Leaving a few finished members in costs less than rebuilding the optimiser each epoch.
         if keep.float().mean() < 0.7:
             alive = alive[keep]
-            _shrink(net, optimizer, keep)
+            optimizer.keep(keep)
     return Trained(best, best_epoch)
 
 
@@ -241,11 +228,44 @@ def _losses(scores: Tensor, truth: Tensor, data: Data) -> Tensor:
     return torch.stack(found, dim=1)
 
 
-def _shrink(net: StackedMLP, optimizer: torch.optim.Optimizer, keep: Tensor) -> None:
-    """Drop finished members from the weights and the optimiser's moments."""
-    for parameter in net.parameters():
-        state = optimizer.state[parameter]
-        parameter.data = parameter.data[keep].contiguous()
-        parameter.grad = None
-        for key in ("exp_avg", "exp_avg_sq"):
-            state[key] = state[key][keep].contiguous()
+class _AdamW:
+    """torch's AdamW through its functional form.
+
+    The optimiser class imports torch's compiler when first made, two seconds in every worker; and here
+    members leave the population, moments and all.
+    """
+
+    def __init__(self, net: StackedMLP, recipe: Recipe) -> None:
+        self.parameters = list(net.parameters())
+        self.recipe = recipe
+        self.first = [torch.zeros_like(p) for p in self.parameters]
+        self.second = [torch.zeros_like(p) for p in self.parameters]
+        self.steps = [torch.tensor(0.0) for _ in self.parameters]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update of all members."""
+        adamw(
+            [p.data for p in self.parameters],
+            [p.grad for p in self.parameters if p.grad is not None],
+            self.first,
+            self.second,
+            [],
+            self.steps,
+            foreach=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            lr=self.recipe.learning_rate,
+            weight_decay=self.recipe.weight_decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def keep(self, which: Tensor) -> None:
+        """Drop the members that are not marked in ``which`` ``(A,)``."""
+        for place, parameter in enumerate(self.parameters):
+            parameter.data = parameter.data[which].contiguous()
+            parameter.grad = None
+            self.first[place] = self.first[place][which].contiguous()
+            self.second[place] = self.second[place][which].contiguous()

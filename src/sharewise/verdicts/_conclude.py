@@ -204,12 +204,23 @@ def _missing(unfinished: Mapping[str, str]) -> list[dict[str, Any]]:
     lines = []
     for name, reason in unfinished.items():
         strategy, family = name.split("/")
-        empty = dict.fromkeys(("score", "interval", "delta", "delta_interval", "probability_better", "within"))
+        empty = dict.fromkeys(
+            ("score", "interval", "delta", "delta_interval", "probability_better", "within")
+        )
         cost = dict.fromkeys(
-            ("train_seconds", "fits", "steps", "predict_ms_per_1000_rows", "size_bytes", "peak_memory_bytes"), 0
+            ("train_seconds", "fits", "steps", "predict_ms_per_1000_rows", "size_bytes", "peak_memory_bytes"),
+            0,
         )
         lines.append(
-            {"name": strategy, "family": family, **empty, "cost": cost, "tasks": {}, "status": "cut", "note": reason}
+            {
+                "name": strategy,
+                "family": family,
+                **empty,
+                "cost": cost,
+                "tasks": {},
+                "status": "cut",
+                "note": reason,
+            }
         )
     return lines
 

@@ -73,9 +73,15 @@ def decide(evidence: Evidence) -> Decision:
     reference, scores = evidence.scores_of(apart), evidence.scores_of(together)
     overall = evidence.compare(scores, reference)
     tasks = _findings(evidence, scores, reference)
-    outcome, reason = _outcome(overall, tasks, evidence.rope)
+    outcome, reason = _outcome(overall, tasks, evidence.rope, evidence.confidence)
     return Decision(
-        outcome, overall, tasks, separate, shared, _deploy(evidence, outcome, overall, tasks, separate, shared), reason
+        outcome,
+        overall,
+        tasks,
+        separate,
+        shared,
+        _deploy(evidence, outcome, overall, tasks, separate, shared),
+        reason,
     )
 
 
@@ -92,12 +98,17 @@ def _findings(evidence: Evidence, scores: Array, reference: Array) -> tuple[Task
         leaning: Leaning = "unclear"
         if p is not None and p < 1 - evidence.confidence and abs(one.mean) >= evidence.rope:
             leaning = "share" if one.mean > 0 else "separate"
-        means = [float(np.nanmean(s[:, task])) if not np.isnan(s[:, task]).all() else float("nan") for s in (reference, scores)]
+        means = [
+            float(np.nanmean(s[:, task])) if not np.isnan(s[:, task]).all() else float("nan")
+            for s in (reference, scores)
+        ]
         found.append(TaskFinding(one, p, leaning, *means))
     return tuple(found)
 
 
-def _outcome(overall: Difference, tasks: tuple[TaskFinding, ...], rope: float) -> tuple[Outcome, str]:
+def _outcome(
+    overall: Difference, tasks: tuple[TaskFinding, ...], rope: float, confidence: float
+) -> tuple[Outcome, str]:
     gain = [task for task in tasks if task.leaning == "share"]
     harm = [task for task in tasks if task.leaning == "separate"]
     if overall.interval is None:
@@ -111,13 +122,13 @@ def _outcome(overall: Difference, tasks: tuple[TaskFinding, ...], rope: float) -
         return "share", "the gain's interval lies above zero and the gain beyond the region of equivalence"
     if high < 0 and overall.mean <= -rope:
         return "separate", "the gain's interval lies below zero and the loss beyond the region of equivalence"
-    if -rope <= low and high <= rope:
-        return "equivalent", "the gain's interval lies inside the region of equivalence"
+    if overall.equivalent is not None and overall.equivalent >= confidence:
+        return "equivalent", "the gain lies almost certainly inside the region of equivalence"
     if gain:
         return "route", "some tasks clearly gain from sharing; for the others nothing is clear"
     if harm:
         return "separate", "some tasks are clearly harmed by sharing and none clearly gains"
-    return "undecided", "the gain's interval reaches from one side of the region of equivalence to beyond it"
+    return "undecided", "the evidence neither rules out a gain or loss that matters nor establishes one"
 
 
 def _deploy(
@@ -136,7 +147,9 @@ def _deploy(
         return (separate,) * len(tasks)
     likely = shared if overall.mean > 0 else separate
     if outcome == "route":
-        default = likely if overall.interval and (overall.interval[0] > 0 or overall.interval[1] < 0) else separate
+        default = (
+            likely if overall.interval and (overall.interval[0] > 0 or overall.interval[1] < 0) else separate
+        )
         serves = {"share": shared, "separate": separate, "unclear": default}
         return tuple(serves[task.leaning] for task in tasks)
     if outcome == "equivalent":

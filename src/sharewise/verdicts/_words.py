@@ -197,7 +197,9 @@ def changes(problem: Problem, evidence: Evidence, decision: Decision) -> list[st
                 )
         if decision.outcome == "equivalent":
             bound = max(abs(low), abs(high))
-            found.append(f"A stricter region of equivalence (--rope below {bound:.3f}) would leave the question open.")
+            found.append(
+                f"A region of equivalence well below {percent(bound)} (--rope) would leave the question open."
+            )
     counts = [len(problem.rows_of(task)) for task in problem.tasks]
     if decision.outcome in ("share", "route") and decision.overall is not None:
         found.append(
@@ -205,10 +207,14 @@ def changes(problem: Problem, evidence: Evidence, decision: Decision) -> list[st
             "task can stand alone."
         )
     if decision.outcome == "separate":
-        found.append("Far fewer labels for some task, or new tasks nearer to each other: then sharing can pay.")
+        found.append(
+            "Far fewer labels for some task, or new tasks nearer to each other: then sharing can pay."
+        )
     unclear = [place for place, task in enumerate(decision.tasks) if task.leaning == "unclear"]
     if unclear and decision.outcome == "route":
-        found.append(f"For {_names(problem, unclear)} the evidence is open; more labels there could move them either way.")
+        found.append(
+            f"For {_names(problem, unclear)} the evidence is open; more labels there could move them either way."
+        )
     if not found:
         found.append("More finished rounds: a longer --budget.")
     return found

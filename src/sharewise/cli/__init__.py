@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the last resort: one sentence, whatever went wrong
+    except Exception as error:
         if os.environ.get("SHAREWISE_TRACEBACK"):
             raise
         sys.stderr.write(

@@ -114,7 +114,7 @@ def boost(
     def watch(env: Any) -> None:
         run.tick(steps=len(folds))
 
-    trained = lightgbm.cv(
+    trained: Any = lightgbm.cv(
         params,
         lightgbm.Dataset(X, y, categorical_feature=list(categorical)),
         num_boost_round=MOST_ROUNDS[run.effort],

@@ -44,7 +44,7 @@ def ridge_with_gaps(X: Array, Z: Array) -> tuple[Array, Array]:
     for places in patterns.values():
         rows = known[:, places[0]]
         if rows.sum() >= FEWEST_ROWS:
-            weights[:, places], intercept[places] = ridge(X[rows], Z[np.ix_(rows, places)])
+            weights[:, places], intercept[places] = ridge(X[rows], Z[rows][:, places])
     return weights, intercept
 
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from sharewise.families._linear_alone import elastic_net, fit_logistic, ridge_with_gaps
-from sharewise.families._parts import FEWEST_ROWS, LinearPart, Part, PartsModel, fit_constant
-from sharewise.families._sample import Fit, Run, Sample
+from sharewise.families._parts import FEWEST_ROWS, LinearPart, PartsModel, fit_constant
+from sharewise.families._sample import Fit, Part, Run, Sample
 from sharewise.modalities import TabularEncoder
 from sharewise.problems import Target
 from sharewise.tasks import Array, Classification

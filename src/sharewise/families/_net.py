@@ -27,7 +27,8 @@ class Net:
         second, second_bias: ``(M, H, H)``, ``(M, 1, H)``.
         head, head_bias: ``(M, H, W)``, ``(M, 1, W)``.
         level_embedding: ``(M, L, H)``, with ``level_head`` ``(M, L, H, W)`` and ``level_bias``
-            ``(M, L, W)``; None where the level does not enter.
+            ``(M, L, W)``; None where the level does not enter. All weights are None where no member
+            serves.
         serves: ``(G, K)`` members averaged for each of ``G`` levels (one row for all where ``G`` is 1);
             -1 for none.
         constant: ``(G, W)`` prediction where no member serves.
@@ -35,12 +36,12 @@ class Net:
         kind: What is predicted.
     """
 
-    first: Weights
-    first_bias: Weights
-    second: Weights
-    second_bias: Weights
-    head: Weights
-    head_bias: Weights
+    first: Weights | None
+    first_bias: Weights | None
+    second: Weights | None
+    second_bias: Weights | None
+    head: Weights | None
+    head_bias: Weights | None
     level_embedding: Weights | None
     level_head: Weights | None
     level_bias: Weights | None
@@ -52,12 +53,12 @@ class Net:
 
     def member(self, place: int, X: Weights, level: NDArray[np.intp] | None) -> Array:
         """One member's prediction ``(n, W)`` in the target's own units."""
-        before = X @ self.first[place] + self.first_bias[place]
+        before = X @ _there(self.first)[place] + _there(self.first_bias)[place]
         if self.level_embedding is not None:
             before += self.level_embedding[place][level]
         hidden = np.maximum(before, 0.0)
-        hidden = np.maximum(hidden @ self.second[place] + self.second_bias[place], 0.0)
-        scores = hidden @ self.head[place] + self.head_bias[place]
+        hidden = np.maximum(hidden @ _there(self.second)[place] + _there(self.second_bias)[place], 0.0)
+        scores = hidden @ _there(self.head)[place] + _there(self.head_bias)[place]
         if self.level_head is not None and self.level_bias is not None:
             own = np.einsum("nh,nhw->nw", hidden, self.level_head[place][level])
             scores = scores + own + self.level_bias[place][level]
@@ -81,6 +82,11 @@ class Net:
             return np.tile(self.constant[code], (len(X), 1))
         average: Array = np.mean([self.member(place, X, level) for place in members], axis=0)
         return average
+
+
+def _there(weights: Weights | None) -> Weights:
+    assert weights is not None  # a member is only asked where one serves
+    return weights
 
 
 @dataclass(frozen=True)

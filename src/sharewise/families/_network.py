@@ -8,7 +8,9 @@ networks of a fit train as one stacked program.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,16 @@ from numpy.typing import NDArray
 from sharewise.families._base import Configuration, Family, configuration
 from sharewise.families._linear_wide import indicators
 from sharewise.families._net import Net, NetworkModel
-from sharewise.families._parts import FEWEST_ROWS
+from sharewise.families._parts import FEWEST_ROWS, fit_constant
 from sharewise.families._sample import Fit, Rows, Run, Sample
 from sharewise.modalities import TabularEncoder
 from sharewise.problems import Problem
 from sharewise.tasks import Array, Classification
+
+if TYPE_CHECKING:
+    from sharewise.training import Data, Member, Recipe
+
+Weights = dict[str, NDArray[np.float32]]
 
 EPOCHS = (25, 80, 200, 400)
 """Epochs at most, by effort."""
@@ -40,41 +47,37 @@ class Network(Family):
         return (SMALL, LARGE) if effort >= 3 else (SMALL,)
 
     def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
-        cells = [(target, level or 0, rows) for target, level, rows in sample.cells()]
-        return _fit(sample, configuration, run, cells, levels=0)
+        cells = [Cell((target,), level or 0, rows) for target, level, rows in sample.cells()]
+        return _fit(sample, configuration, run, cells, groups=sample.n_levels, levels=0)
 
     def together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         levels = 0 if sample.level is None else sample.n_levels
-        return _fit(sample, configuration, run, None, levels=levels)
+        everything = Cell(tuple(range(len(sample.targets))), 0, np.arange(len(sample)))
+        return _fit(sample, configuration, run, [everything], groups=1, levels=levels)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one committee learns: some targets, on some rows, for the rows of one group at prediction."""
+
+    targets: tuple[int, ...]
+    group: int
+    rows: Rows
 
 
 def _fit(
-    sample: Sample,
-    configuration: Configuration,
-    run: Run,
-    cells: list[tuple[int, int, Rows]] | None,
-    *,
-    levels: int,
+    sample: Sample, configuration: Configuration, run: Run, cells: Sequence[Cell], *, groups: int, levels: int
 ) -> Fit:
-    """Networks for each of ``cells`` (target, group, rows), or for all targets at once where None."""
-    import torch
+    """A committee a cell, all trained at once.
 
-    from sharewise.training import Data, Member, Recipe, train_population
+    Args:
+        groups: Levels that have committees of their own (1 where one serves all rows).
+        levels: Levels that a network is conditioned on (0 for none).
+    """
+    from sharewise.training import Recipe
 
     encoder = TabularEncoder.fit(sample.table, "network")
     X = encoder.transform(sample.table).astype(np.float32)
-    Z, mean, spread, places = indicators(sample.labels, sample.targets)
-    is_class = tuple(isinstance(target.kind, Classification) for target in sample.targets)
-    Y = np.column_stack(
-        [sample.labels[:, d] if is_class[d] else Z[:, places[d].start] for d in range(len(places))]
-    )
-    data = Data(
-        torch.from_numpy(X),
-        torch.from_numpy(Y.astype(np.float32)),
-        None if sample.level is None else torch.from_numpy(sample.level.astype(np.int64)),
-        tuple((p.start, p.stop) for p in places),
-        is_class,
-    )
     recipe = Recipe(
         width=int(configuration.get("width", 64)),
         dropout=configuration.get("dropout", 0.1),
@@ -82,119 +85,132 @@ def _fit(
         weight_decay=configuration.get("weight_decay", 1e-2),
         epochs=EPOCHS[run.effort],
     )
-    members: list[Member] = []
-    owner: list[tuple[int, int]] = []  # (target or -1 for all, group)
-    if cells is None:
-        everything = tuple(range(len(sample.targets)))
-        for train, valid in sample.folds:
-            members.append(Member(train, valid, everything, group=0))
-            owner.append((-1, 0))
-    else:
-        for number, (target, group, rows) in enumerate(cells):
-            if len(rows) < FEWEST_ROWS or len(np.unique(sample.labels[rows, target])) < 2:
-                continue
-            for train, valid in sample.folds_within(rows):
-                members.append(Member(rows[train], rows[valid], (target,), group=number))
-                owner.append((target, group))
+    data, mean, spread = _data(sample, X)
+    members, owner = _members(sample, cells)
+    weights, reached = _trained(data, members, recipe, levels, run)
 
-    trained: list[dict[str, NDArray[np.float32]]] = []
-    epochs: list[NDArray[np.int64]] = []
-    for start, stop in _chunks(members, X.shape[1]):
-        part = train_population(
-            data,
-            members[start:stop],
-            recipe,
-            levels=levels,
-            seed=run.seed + start,
-            on_step=lambda: run.tick(steps=1),
-        )
-        trained.append({name: value.numpy() for name, value in part.weights.items()})
-        epochs.append(part.epochs.numpy())
-        run.tick(fits=stop - start)
-    weights = {name: np.concatenate([t[name] for t in trained]) for name in trained[0]} if trained else {}
-    reached = np.concatenate(epochs) if epochs else np.zeros((0, 1), dtype=np.int64)
-
-    groups = 1 if cells is None else max(group for _, group, _ in cells) + 1
     held_out = sample.blank()
     nets: list[Net] = []
-    for place, target in enumerate(sample.targets):
-        chosen = [m for m, (own, _) in enumerate(owner) if own in (place, -1)]
-        slot = 0 if cells is not None else place
-        chosen = [m for m in chosen if reached[m, slot] > 0]
+    for target, what in enumerate(sample.targets):
         serves = np.full((groups, len(sample.folds)), -1, dtype=np.int64)
-        for index, m in enumerate(chosen):
-            row = serves[owner[m][1]]
-            row[np.flatnonzero(row < 0)[0]] = index
+        constant = np.zeros((groups, what.kind.width))
+        chosen: list[int] = []
+        slot = 0
+        for place, cell in enumerate(cells):
+            if target not in cell.targets:
+                continue
+            slot = cell.targets.index(target)
+            mine = [m for m in range(len(members)) if owner[m] == place and reached[m, slot] > 0]
+            serves[cell.group, : len(mine)] = np.arange(len(chosen), len(chosen) + len(mine))
+            chosen += mine
+            rows = cell.rows[sample.known(target)[cell.rows]]
+            folds = sample.folds_within(rows)
+            part, own = fit_constant(
+                sample.labels[rows, target], what.kind, folds, fallback=sample.labels[:, target]
+            )
+            constant[cell.group] = part.predict(np.zeros((1, 0)))[0]
+            if not mine:
+                held_out[target][rows] = own
         net = Net(
-            **_own_columns(weights, chosen, slot, places[place], X.shape[1], recipe.width),
+            **_read_off(weights, chosen, slot, slice(*data.columns[target])),
             serves=serves,
-            constant=_constants(sample, place, groups),
-            mean=0.0 if is_class[place] else float(mean[places[place].start]),
-            spread=1.0 if is_class[place] else float(spread[places[place].start]),
-            kind=target.kind,
+            constant=constant,
+            mean=float(mean[target]),
+            spread=float(spread[target]),
+            kind=what.kind,
         )
         nets.append(net)
-        if groups > 1 or not chosen:
-            served = np.zeros(groups, dtype=bool) if not chosen else (serves >= 0).any(axis=1)
-            code = np.zeros(len(sample), dtype=np.intp) if sample.level is None else sample.level
-            code = code if groups > 1 else np.zeros(len(sample), dtype=np.intp)
-            rows = ~served[code] & sample.known(place)
-            held_out[place][rows] = net.constant[code[rows]]
-        for index, m in enumerate(chosen):
+        for place, m in enumerate(chosen):
             rows = members[m].valid
-            level = None if sample.level is None else sample.level[rows]
-            held_out[place][rows] = net.member(index, X[rows], level)
+            held_out[target][rows] = net.member(
+                place, X[rows], None if sample.level is None else sample.level[rows]
+            )
     return Fit(NetworkModel(encoder, tuple(nets)), held_out)
 
 
-def _chunks(members: list, width: int) -> list[tuple[int, int]]:  # type: ignore[type-arg]
-    """Consecutive members whose batches stay within `CELLS` numbers."""
-    if not members:
-        return []
-    longest = max(max(len(m.train), len(m.valid)) for m in members)
-    most = max(1, int(CELLS // (longest * max(width, 1))))
-    return [(start, min(start + most, len(members))) for start in range(0, len(members), most)]
+def _data(sample: Sample, X: NDArray[np.float32]) -> tuple[Data, Array, Array]:
+    """Common tensors, and each target's mean and spread (0 and 1 for classes)."""
+    import torch
+
+    from sharewise.training import Data
+
+    Z, mean, spread, places = indicators(sample.labels, sample.targets)
+    is_class = tuple(isinstance(target.kind, Classification) for target in sample.targets)
+    first = np.array([columns.start for columns in places])
+    Y = np.where(is_class, sample.labels, Z[:, first])
+    data = Data(
+        torch.from_numpy(X),
+        torch.from_numpy(Y.astype(np.float32)),
+        None if sample.level is None else torch.from_numpy(sample.level.astype(np.int64)),
+        tuple((columns.start, columns.stop) for columns in places),
+        is_class,
+    )
+    return data, np.where(is_class, 0.0, mean[first]), np.where(is_class, 1.0, spread[first])
 
 
-def _own_columns(
-    weights: dict[str, NDArray[np.float32]],
-    chosen: list[int],
-    slot: int,
-    columns: slice,
-    inputs: int,
-    width: int,
-) -> dict[str, NDArray[np.float32] | None]:
-    """The chosen members' weights with only one target's output columns."""
+def _members(sample: Sample, cells: Sequence[Cell]) -> tuple[list[Member], list[int]]:
+    """One member a cell and inner fold, with the cell of each; too small a cell has none."""
+    from sharewise.training import Member
+
+    members: list[Member] = []
+    owner: list[int] = []
+    for place, cell in enumerate(cells):
+        labels = sample.labels[cell.rows][:, list(cell.targets)]
+        if len(cell.rows) < FEWEST_ROWS or len(np.unique(labels[~np.isnan(labels)])) < 2:
+            continue
+        for train, valid in sample.folds_within(cell.rows):
+            members.append(Member(cell.rows[train], cell.rows[valid], cell.targets, group=place))
+            owner.append(place)
+    return members, owner
+
+
+def _trained(
+    data: Data, members: Sequence[Member], recipe: Recipe, levels: int, run: Run
+) -> tuple[Weights, NDArray[np.int64]]:
+    """Best weights by name ``(M, S, …)`` and the epochs ``(M, S)`` they come from."""
+    from sharewise.training import train_population
+
+    def on_step() -> None:
+        run.tick(steps=1)
+
+    weights: list[Weights] = []
+    epochs: list[NDArray[np.int64]] = []
+    for start, stop in _chunks(members, data.X.shape[1]):
+        part = train_population(
+            data, members[start:stop], recipe, levels=levels, seed=run.seed + start, on_step=on_step
+        )
+        weights.append({name: value.numpy() for name, value in part.weights.items()})
+        epochs.append(part.epochs.numpy())
+        run.tick(fits=stop - start)
+    if not weights:
+        return {}, np.zeros((0, 1), dtype=np.int64)
+    return {name: np.concatenate([w[name] for w in weights]) for name in weights[0]}, np.concatenate(epochs)
+
+
+def _chunks(members: Sequence[Member], width: int) -> list[tuple[int, int]]:
+    """Consecutive members whose batches stay within `CELLS` numbers; folds of a cell stay together."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for place in range(1, len(members) + 1):
+        ends = place == len(members)
+        if ends or members[place].group != members[place - 1].group:
+            longest = max(max(len(m.train), len(m.valid)) for m in members[start:place])
+            if ends or (place - start) * longest * max(width, 1) > CELLS:
+                found.append((start, place))
+                start = place
+    return found
+
+
+def _read_off(weights: Weights, chosen: list[int], slot: int, columns: slice) -> dict[str, Any]:
+    """The chosen members' weights with only one target's output columns; None where nothing serves."""
+    names = ("first", "first_bias", "second", "second_bias", "level_embedding")
+    heads = ("head", "head_bias", "level_head", "level_bias")
     if not chosen:
-        size = columns.stop - columns.start
-        shapes = {
-            "first": (0, inputs, width),
-            "first_bias": (0, 1, width),
-            "second": (0, width, width),
-            "second_bias": (0, 1, width),
-            "head": (0, width, size),
-            "head_bias": (0, 1, size),
-        }
-        empty: dict[str, NDArray[np.float32] | None] = {n: np.zeros(s, np.float32) for n, s in shapes.items()}
-        return empty | {"level_embedding": None, "level_head": None, "level_bias": None}
-    own: dict[str, NDArray[np.float32] | None] = {}
-    for name in ("first", "first_bias", "second", "second_bias", "level_embedding"):
-        own[name] = np.ascontiguousarray(weights[name][chosen, slot]) if name in weights else None
-    for name in ("head", "head_bias", "level_head", "level_bias"):
+        return dict.fromkeys((*names, *heads))
+    own: dict[str, Any] = {}
+    for name in (*names, *heads):
+        value = weights[name][chosen, slot] if name in weights else None
         own[name] = (
-            np.ascontiguousarray(weights[name][chosen, slot][..., columns]) if name in weights else None
+            None if value is None else np.ascontiguousarray(value[..., columns] if name in heads else value)
         )
     return own
-
-
-def _constants(sample: Sample, place: int, groups: int) -> Array:
-    kind = sample.targets[place].kind
-    y = sample.labels[:, place]
-    known = ~np.isnan(y)
-    if groups == 1 or sample.level is None:
-        return kind.constant(y[known])[None]
-    found = []
-    for code in range(groups):
-        own = y[known & (sample.level == code)]
-        found.append(kind.constant(own if len(own) else y[known]))
-    return np.array(found)

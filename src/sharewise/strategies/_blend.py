@@ -46,7 +46,8 @@ def pick_by_task(ratios: Array, rows: Array) -> NDArray[np.intp]:
     own = np.where(np.isnan(ratios), common, ratios)
     shrunk = trust * own + (1 - trust) * common
     shrunk[np.isnan(shrunk)] = np.inf
-    return shrunk.argmin(axis=1)
+    chosen: NDArray[np.intp] = shrunk.argmin(axis=1)
+    return chosen
 
 
 def greedy(candidates: Array, y: Array, kind: Kind, weight: Array | None = None) -> Array:
@@ -77,7 +78,8 @@ def greedy(candidates: Array, y: Array, kind: Kind, weight: Array | None = None)
         total = total + candidates[chosen]
         if losses[chosen] < best * (1 - 1e-6):
             best, best_count = float(losses[chosen]), count
-    return best_count / best_count.sum()
+    weights: Array = best_count / best_count.sum()
+    return weights
 
 
 @dataclass(frozen=True)

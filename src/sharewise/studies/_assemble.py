@@ -78,7 +78,7 @@ class _Evidence:
         self.held = [np.stack([r.held_out[d] for r in results]) for d in range(len(problem.targets))]
         self.tests = [np.stack([r.test[d] for r in results]) for d in range(len(problem.targets))]
         self.errors, self.counts = self._errors()
-        self.constant = [place for place, r in enumerate(results) if r.spec.strategy == CONSTANT][0]
+        self.constant = next(p for p, r in enumerate(results) if r.spec.strategy == CONSTANT)
 
     def _rows(self, rows: NDArray[np.intp], task: int) -> NDArray[np.intp]:
         """Positions in ``rows`` of the task's labelled rows."""
@@ -241,7 +241,7 @@ def _cross_fitted(evidence: _Evidence, procedure: Procedure) -> Array:
     floor = np.zeros(len(evidence.rows))
     for fold in folds:
         others = folds[folds != fold]
-        errors = evidence.blended_errors(procedure(others if len(others) else folds), fold)
+        errors = evidence.blended_errors(procedure(others if len(others) else folds), int(fold))
         count = evidence.counts[fold]
         base = evidence.errors[fold, :, evidence.constant]
         known = ~np.isnan(errors) & ~np.isnan(base)

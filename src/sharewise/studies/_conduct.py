@@ -205,7 +205,9 @@ def _time_for_more(store: TrialStore, plan: Plan, clock: Clock, workers: int) ->
 
 
 def _findings(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) -> Findings:
-    rounds, overlaps, notes = [], [], []
+    rounds: list[tuple[Candidate, ...]] = []
+    overlaps: list[float] = []
+    notes: list[str] = []
     unfinished: dict[str, str] = {}
     wanted: set[str] = set()
     for index in range(plan.rounds):

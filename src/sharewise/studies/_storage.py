@@ -96,7 +96,7 @@ class TrialStore:
         columns = "held_out, test" if predictions else "NULL, NULL"
         where, values = ("WHERE round = ?", (index,)) if index is not None else ("", ())
         rows = self._execute(
-            f"SELECT round, effort, cap, strategy, family, configuration, status, seconds, fits, steps, "  # noqa: S608
+            f"SELECT round, effort, cap, strategy, family, configuration, status, seconds, fits, steps, "
             f"peak_memory_bytes, size_bytes, predict_ms_per_1000_rows, message, {columns} "
             f"FROM trials {where} ORDER BY round, key",
             values,

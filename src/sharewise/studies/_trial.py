@@ -13,7 +13,7 @@ import numpy as np
 from sharewise.families import FAMILIES, Configuration, Fit, Model, OutOfTime, Predictions, Run, Sample
 from sharewise.problems import Problem, split
 from sharewise.strategies import STRATEGIES, fit_constant_model
-from sharewise.studies._protocol import INNER_FOLDS, Plan, Protocol, Round, derived_seed, make_round
+from sharewise.studies._protocol import INNER_FOLDS, Plan, Protocol, derived_seed, make_round
 
 CONSTANT = "constant"
 NO_FAMILY = "none"

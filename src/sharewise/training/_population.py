@@ -205,7 +205,7 @@ def _batches(train: Sequence[Tensor], generator: torch.Generator) -> list[Tensor
         passes = -(-order.shape[1] // len(rows))
         drawn = torch.cat([torch.randperm(len(rows), generator=generator) for _ in range(passes)])
         order[place] = rows[drawn[: order.shape[1]]]
-    return list(order.split(size, dim=1))
+    return list(torch.split(order, size, dim=1))
 
 
 def _losses(scores: Tensor, truth: Tensor, data: Data) -> Tensor:

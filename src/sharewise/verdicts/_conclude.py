@@ -149,7 +149,8 @@ def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[
             }
             scores |= {"separate": one.separate, "shared": one.shared}
         found[task.name] = entry
-    return plain(found)
+    record: dict[str, dict[str, Any]] = plain(found)
+    return record
 
 
 def _table(problem: Problem, evidence: Evidence, decision: Decision) -> list[dict[str, Any]]:

@@ -136,7 +136,7 @@ def need(found: Difference, *, rope: float, confidence: float) -> Need:
     rounds: int | None = None
     for count in (*range(found.rounds + 1, 31), 40, 50, 75, 100):
         quantile = stats.t.ppf(0.5 + confidence / 2, df=count - 1)
-        if quantile * np.sqrt((1 / count + found.overlap)) * found.spread <= goal:
+        if quantile * np.sqrt(1 / count + found.overlap) * found.spread <= goal:
             rounds = count
             break
     half = (found.interval[1] - found.interval[0]) / 2 if found.interval else float("inf")

@@ -122,11 +122,11 @@ def compare(
 def _protocol(
     question: str,
     budget: str | float | None,
-    seed: int,
-    workers: int | None,
+    seed: object,
+    workers: object,
     strategies: Sequence[str] | None,
     families: Sequence[str] | None,
-    rope: float,
+    rope: object,
 ) -> Protocol:
     if question != "known":
         raise OptionError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import narwhals as nw
 import numpy as np
@@ -158,7 +158,7 @@ def _framed(columns: Mapping[str, NDArray[Any]], like: object) -> Any:
         import pandas
 
         return pandas.DataFrame(dict(columns))
-    frame = nw.from_native(like, eager_only=True)
+    frame = nw.from_native(cast("Any", like), eager_only=True)
     backend = nw.get_native_namespace(frame)
     plain = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
     made = nw.from_dict(plain, backend=backend).to_native()

@@ -59,20 +59,20 @@ def wide_binary() -> Problem:
 
 
 def class_missing_from_fold() -> Problem:
-    """Class ``rare`` has two rows, the first two; `sample_of` puts both into one validation part."""
+    """Class ``rare`` has three rows, the first ones; `sample_of` puts them into one validation part."""
     rng = np.random.default_rng(4)
     X = rng.normal(size=(48, 3))
     three = np.where(X[:, 0] > 0, "left", "right").astype(object)
-    three[:2] = "rare"
+    three[:3] = "rare"
     return _problem(X, {"three": three, "number": X[:, 1] + rng.normal(size=48)})
 
 
 def long_uneven() -> Problem:
-    """Tasks of 2 to 40 rows."""
+    """Tasks of 5 to 40 rows; `sample_of` leaves the last ones 3, 2, 1 and none, as a round may."""
     rng = np.random.default_rng(5)
-    level = np.repeat(np.arange(8), (40, 25, 12, 8, 5, 4, 3, 2))
+    level = np.repeat(np.arange(9), (40, 25, 12, 8, 5, 5, 5, 5, 5))
     X = rng.normal(size=(len(level), 3))
-    y = X[:, 0] + rng.normal(size=8)[level] + 0.3 * rng.normal(size=len(level))
+    y = X[:, 0] + rng.normal(size=9)[level] + 0.3 * rng.normal(size=len(level))
     return _problem(X, {"score": y}, task=level)
 
 
@@ -170,14 +170,24 @@ def case(name: str) -> Problem:
 
 @cache
 def sample_of(name: str) -> Sample:
-    """All rows of a case with inner folds."""
+    """The rows of a case with inner folds."""
     problem = case(name)
     rows = np.arange(len(problem))
+    if name == "long_uneven":
+        rows = first_rows(problem, {5: 3, 6: 2, 7: 1, 8: 0})
     folds = split(problem, rows, folds=FOLDS, seed=SEED)
     if name == "class_missing_from_fold":
-        part = np.arange(len(problem)) // 2 % FOLDS
+        part = rows // 3 % FOLDS
         folds = tuple((rows[part != k], rows[part == k]) for k in range(FOLDS))
     return Sample.of(problem, rows, folds)
+
+
+def first_rows(problem: Problem, sizes: dict[int, int]) -> np.ndarray:
+    """All rows, but of some levels only the first few."""
+    assert problem.level is not None
+    return np.concatenate(
+        [np.flatnonzero(problem.level == code)[: sizes.get(code)] for code in range(problem.level.max() + 1)]
+    )
 
 
 # --- one configuration of a family, alone or together -------------------------------------------------------
@@ -333,7 +343,7 @@ def check_independent(fit: FitSample, sample: Sample) -> None:
 
 # --- leaks --------------------------------------------------------------------------------------------------
 
-NOISE = ("wide", "wide_gaps", "wide_classes", "long", "long_tiny", "long_classes", "long_grouped")
+NOISE = ("wide", "wide_classes", "long", "long_tiny", "long_classes", "long_grouped")
 """Tables whose labels have nothing to do with features or tasks."""
 NOISE_SEEDS = 3
 
@@ -341,49 +351,41 @@ NOISE_SEEDS = 3
 @cache
 def noise_problem(table: str, seed: int) -> Problem:
     """Labels of pure noise. Targets of one row are nearly equal, so that a look at another target's
-    label of the same row would show too."""
-    import pandas as pd
-
+    label of the same row would show too; in ``wide`` both have gaps."""
     rng = np.random.default_rng([seed, NOISE.index(table)])
-    sizes = {
-        "wide": None,
-        "wide_gaps": None,
-        "wide_classes": None,
-        "long": rng.integers(2, 41, size=10),
-        "long_tiny": rng.integers(2, 6, size=60),
-        "long_classes": rng.integers(4, 30, size=10),
-        "long_grouped": rng.integers(1, 8, size=40),
-    }[table]
-    level = None if sizes is None else np.repeat(np.arange(len(sizes)), sizes)
-    n = 160 if level is None else len(level)
-    frame = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
+    level = None
+    match table:
+        case "long":
+            level = np.repeat(np.arange(8), rng.integers(5, 31, size=8))
+        case "long_classes":
+            level = np.repeat(np.arange(8), rng.integers(8, 31, size=8))
+        case "long_tiny" | "long_grouped":
+            level = np.repeat(np.arange(40), 5)
+    n = 150 if level is None else len(level)
     noise = rng.normal(size=n)
+    first, second = noise, noise + 0.1 * rng.normal(size=n)
+    if table == "wide":
+        first[rng.random(n) < 0.3] = np.nan
+        second[~np.isnan(first) & (rng.random(n) < 0.3)] = np.nan
     if table.endswith("classes"):
-        frame["y0"] = (noise > 0).astype(int)
-        frame["y1"] = (noise + 0.2 * rng.normal(size=n) > 0).astype(int)
-    else:
-        frame["y0"] = noise
-        frame["y1"] = noise + 0.1 * rng.normal(size=n)
-    if table == "wide_gaps":
-        frame.loc[rng.random(n) < 0.4, "y0"] = np.nan
-        frame.loc[frame["y0"].notna() & (rng.random(n) < 0.4), "y1"] = np.nan
-    targets = ["y0", "y1"] if level is None else ["y0"]
-    if level is None:
-        return Problem.from_frame(frame, targets=targets)
-    frame["task"] = np.array([f"t{code}" for code in level], dtype=object)
-    if table == "long_grouped":  # a task's rows always stay together, as with --task school --group school
-        frame["block"] = frame["task"]
-    frame = frame.drop(columns="y1")
-    return Problem.from_frame(
-        frame, targets=targets, task="task", group="block" if table == "long_grouped" else None
-    )
+        first, second = (first > 0).astype(int), (second > 0).astype(int)
+    targets = {"y0": first} if level is not None else {"y0": first, "y1": second}
+    return _problem(rng.normal(size=(n, 4)), targets, task=level)
 
 
 def noise_samples(table: str) -> Iterator[Sample]:
+    """Samples with random folds: folds that balance classes inside a task would tell its class shares."""
     for seed in range(NOISE_SEEDS):
-        problem = noise_problem(table, seed)
+        problem, rng = noise_problem(table, seed), np.random.default_rng(seed)
         rows = np.arange(len(problem))
-        yield Sample.of(problem, rows, split(problem, rows, folds=FOLDS, seed=seed))
+        if table == "long_tiny":
+            rows = first_rows(problem, dict(enumerate(rng.integers(0, 6, size=40))))
+        part = rng.permutation(len(rows)) % FOLDS
+        if table == "long_grouped":  # a task's rows stay together, as with --task school --group school
+            assert problem.level is not None
+            part = (rng.permutation(40) % FOLDS)[problem.level]
+        folds = tuple((rows[part != k], rows[part == k]) for k in range(FOLDS))
+        yield Sample.of(problem, rows, folds)
 
 
 def association(sample: Sample, held_out: Predictions) -> float:

@@ -240,7 +240,7 @@ def _context(
             "confidence": protocol.confidence,
             "trials": len(ledger),
             "trial_seconds": round(sum(line["seconds"] for line in ledger), 1),
-            "metrics": {task.name: problem.targets[task.target].metric.name for task in problem.tasks},
+            "metrics": {target.name: target.metric.name for target in problem.targets},
         },
         "profile": profile(problem).as_dict(),
         "warnings": list(dict.fromkeys(notes)),

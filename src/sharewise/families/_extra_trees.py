@@ -25,13 +25,13 @@ TREES = (30, 60, 100, 150)
 """Trees of the forest that serves, by effort."""
 FOLD_TREES = (15, 20, 30, 50)
 """Trees of the forests that only predict what an inner fold held out."""
-FEWEST_TREES = 20
+FEWEST_TREES = 10
 
 
 def grow(X: Array, Z: Array, configuration: Configuration, run: Run, *, serves: bool) -> Forest:
     """A forest on ``X`` ``(n, P)`` and complete columns ``Z`` ``(n, W)``."""
     # A dozen rows have few different splits to average over.
-    count = min((TREES if serves else FOLD_TREES)[run.effort], max(FEWEST_TREES, 2 * len(X)))
+    count = min((TREES if serves else FOLD_TREES)[run.effort], max(FEWEST_TREES, len(X)))
     features = configuration.get("max_features", 1.0)
     model = ExtraTreesRegressor(
         n_estimators=count,

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV, enet_path
 
+from sharewise.families._cross_fit import choose_rows
 from sharewise.families._parts import FEWEST_ROWS, LinearPart
 from sharewise.families._sample import Fold, Part, Run
 from sharewise.modalities import TabularEncoder
@@ -88,7 +89,7 @@ def elastic_net(X: Array, Y: Array, folds: tuple[Fold, ...], run: Run) -> tuple[
 
     Columns weigh by their spread, so that units do not matter. Gaps (NaN) in the training rows of a
     fit are first filled by each column's own ridge on those rows. Returns weights ``(P, W)``, intercept
-    ``(W,)``, and held-out predictions ``(n, W)`` at the penalty with the least held-out error.
+    ``(W,)``, and cross-fitted held-out predictions ``(n, W)``.
     """
     spread = np.nanstd(Y, axis=0)
     spread[spread < 1e-12] = 1.0
@@ -96,24 +97,28 @@ def elastic_net(X: Array, Y: Array, folds: tuple[Fold, ...], run: Run) -> tuple[
     whole = filled(X, Z)
     centred = whole - whole.mean(axis=0)
     reach = float(np.max(np.linalg.norm((X - X.mean(axis=0)).T @ centred, axis=1), initial=1e-12)) / len(X)
-    best: tuple[float, float, float, Array] | None = None
-    held = {(mix, place): np.full(Z.shape, np.nan) for mix in MIXES for place in range(_PATH)}
-    for mix in MIXES:
-        penalties = reach / mix * np.logspace(0, -3, _PATH)
-        for train, valid in folds:
-            path, intercepts = _path(X[train], filled(X[train], Z[train]), mix, penalties)
-            for place in range(_PATH):
-                held[mix, place][valid] = X[valid] @ path[place] + intercepts[place]
+    grid = [(mix, penalty) for mix in MIXES for penalty in reach / mix * np.logspace(0, -3, _PATH)]
+    held = np.full((len(grid), *Z.shape), np.nan)
+    for train, valid in folds:
+        known = filled(X[train], Z[train])
+        for place, mix in enumerate(MIXES):
+            part = slice(place * _PATH, (place + 1) * _PATH)
+            path, intercepts = _path(X[train], known, mix, np.array([penalty for _, penalty in grid[part]]))
+            held[part, valid] = np.einsum("np,apw->anw", X[valid], path) + intercepts[:, None]
             run.tick(fits=1)
-        for place in range(_PATH):
-            error = float(np.nanmean((held[mix, place] - Z) ** 2))
-            if best is None or error < best[0]:
-                best = (error, mix, float(penalties[place]), held[mix, place])
-    assert best is not None
-    _, mix, penalty, held_out = best
+    held_out, best = choose_rows(held, _mean_known((held - Z) ** 2), folds)
+    mix, penalty = grid[best]
     path, intercepts = _path(X, whole, mix, np.array([penalty]))
     run.tick(fits=1)
     return path[0] * spread, intercepts[0] * spread, held_out * spread
+
+
+def _mean_known(values: Array) -> Array:
+    """Mean over the last axis of what is not NaN; NaN where all is."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        mean: Array = np.where(known, values, 0.0).sum(axis=-1) / known.sum(axis=-1)
+    return mean
 
 
 _PATH = 30
@@ -150,20 +155,25 @@ def fit_logistic(
 
     ``by_fold`` holds each fold's own inputs ``(n, P)`` where they were learnt from its training rows.
     """
-    held = [np.full((len(y), kind.width), np.nan) for _ in INVERSE_PENALTIES]
+    held = np.full((len(INVERSE_PENALTIES), len(y), kind.width), np.nan)
     for fold, (train, valid) in enumerate(folds):
         start = None
         inputs = X if by_fold is None else by_fold[fold]
         for place, C in enumerate(INVERSE_PENALTIES):
             part, start = logistic(inputs[train], y[train], kind, C, start)
-            held[place][valid] = part.predict(inputs[valid])
+            held[place, valid] = part.predict(inputs[valid])
             run.tick(fits=1)
-    rows = np.arange(len(y))
-    losses = [np.nanmean(-np.log(np.clip(p[rows, y.astype(np.intp)], PROBABILITY_FLOOR, 1))) for p in held]
-    best = int(np.argmin(losses))
+    held_out, best = choose_rows(held, log_losses(held, y), folds)
     part, _ = logistic(X, y, kind, INVERSE_PENALTIES[best], None)
     run.tick(fits=1)
-    return part, held[best]
+    return part, held_out
+
+
+def log_losses(held: Array, y: Array) -> Array:
+    """Log loss ``(C, n)`` of each row under probabilities ``(C, n, W)``."""
+    picked = held[:, np.arange(len(y)), y.astype(np.intp)]
+    losses: Array = -np.log(np.clip(picked, PROBABILITY_FLOOR, 1.0))
+    return losses
 
 
 def logistic(

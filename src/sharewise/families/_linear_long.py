@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sharewise.families._linear_alone import INVERSE_PENALTIES, logistic, ridge
+from sharewise.families._cross_fit import choose_rows
+from sharewise.families._linear_alone import INVERSE_PENALTIES, log_losses, logistic, ridge
 from sharewise.families._parts import softmax
-from sharewise.families._sample import Fit, Model, Predictions, Run, Sample
+from sharewise.families._sample import Fit, Fold, Model, Predictions, Run, Sample
 from sharewise.modalities import TabularEncoder
 from sharewise.problems import Table
-from sharewise.tasks import PROBABILITY_FLOOR, Array, Classification
+from sharewise.tasks import Array, Classification
 
 OFFSET_PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1e6)
 SLOPE_PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 1e4)
@@ -92,35 +93,31 @@ def _numbers(
     y: Array,
     level: NDArray[np.intp],
     count: int,
-    folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...],
+    folds: tuple[Fold, ...],
     run: Run,
     *,
     slopes: bool,
 ) -> tuple[LevelLinear, Array]:
-    held = {penalty: np.full(len(y), np.nan) for penalty in OFFSET_PENALTIES}
+    held = np.full((len(OFFSET_PENALTIES), len(y), 1), np.nan)
     for train, valid in folds:
-        for penalty, out in held.items():
+        for place, penalty in enumerate(OFFSET_PENALTIES):
             part = offsets_fit(X[train], y[train], level[train], count, penalty)
-            out[valid] = part.predict(X[valid], level[valid])[:, 0]
+            held[place, valid] = part.predict(X[valid], level[valid])
             run.tick(fits=1)
-    best = _least(held, y)
-    part, own = offsets_fit(X, y, level, count, best), held[best]
+    own, best = choose_rows(held, (held[:, :, 0] - y) ** 2, folds)
+    part = offsets_fit(X, y, level, count, OFFSET_PENALTIES[best])
     run.tick(fits=1)
     if not slopes:
-        return part, own[:, None]
-    further = {penalty: np.full(len(y), np.nan) for penalty in SLOPE_PENALTIES}
+        return part, own
+    held = np.full((len(SLOPE_PENALTIES), len(y), 1), np.nan)
     for train, valid in folds:
-        base = offsets_fit(X[train], y[train], level[train], count, best)
-        for penalty, out in further.items():
+        base = offsets_fit(X[train], y[train], level[train], count, OFFSET_PENALTIES[best])
+        for place, penalty in enumerate(SLOPE_PENALTIES):
             bent = slopes_fit(base, X[train], y[train], level[train], count, penalty)
-            out[valid] = bent.predict(X[valid], level[valid])[:, 0]
+            held[place, valid] = bent.predict(X[valid], level[valid])
             run.tick(fits=1)
-    steep = _least(further, y)
-    return slopes_fit(part, X, y, level, count, steep), further[steep][:, None]
-
-
-def _least(held: dict[float, Array], y: Array) -> float:
-    return min(held, key=lambda penalty: float(np.nanmean((held[penalty] - y) ** 2)))
+    own, steep = choose_rows(held, (held[:, :, 0] - y) ** 2, folds)
+    return slopes_fit(part, X, y, level, count, SLOPE_PENALTIES[steep]), own
 
 
 def offsets_fit(X: Array, y: Array, level: NDArray[np.intp], count: int, penalty: float) -> LevelLinear:
@@ -176,29 +173,25 @@ def _classes(
     level: NDArray[np.intp],
     count: int,
     kind: Classification,
-    folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...],
+    folds: tuple[Fold, ...],
     run: Run,
 ) -> tuple[LevelLinear, Array]:
     """Logistic regression on features and scaled level indicators; scale and penalty by validation."""
     indicator = np.zeros((len(y), count))
     indicator[np.arange(len(y)), level] = 1.0
-    penalties = INVERSE_PENALTIES[1:-1]
-    held = {(s, C): np.full((len(y), kind.width), np.nan) for s in OFFSET_SCALES for C in penalties}
+    grid = [(scale, C) for scale in OFFSET_SCALES for C in INVERSE_PENALTIES[1:-1]]
+    held = np.full((len(grid), len(y), kind.width), np.nan)
     for train, valid in folds:
-        for scale in OFFSET_SCALES:
-            start = None
+        start = None
+        for place, (scale, C) in enumerate(grid):
             inputs = np.hstack([X, scale * indicator])
-            for C in penalties:
-                part, start = logistic(inputs[train], y[train], kind, C, start)
-                held[scale, C][valid] = part.predict(inputs[valid])
-                run.tick(fits=1)
-    rows = np.arange(len(y)), y.astype(np.intp)
-    losses = {
-        key: float(np.nanmean(-np.log(np.clip(p[rows], PROBABILITY_FLOOR, 1.0)))) for key, p in held.items()
-    }
-    scale, C = min(losses, key=lambda key: losses[key])
+            part, start = logistic(inputs[train], y[train], kind, C, start)
+            held[place, valid] = part.predict(inputs[valid])
+            run.tick(fits=1)
+    own, best = choose_rows(held, log_losses(held, y), folds)
+    scale, C = grid[best]
     part, _ = logistic(np.hstack([X, scale * indicator]), y, kind, C, None)
     run.tick(fits=1)
     width = X.shape[1]
-    fitted = LevelLinear(part.weights[:width], part.intercept, scale * part.weights[width:], None, "softmax")
-    return fitted, held[scale, C]
+    offsets = scale * part.weights[width:]
+    return LevelLinear(part.weights[:width], part.intercept, offsets, None, "softmax"), own

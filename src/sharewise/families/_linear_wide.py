@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sharewise.families._cross_fit import choose_rows
 from sharewise.families._linear_alone import elastic_net, fit_logistic, ridge_with_gaps
 from sharewise.families._parts import FEWEST_ROWS, LinearPart, PartsModel, fit_constant
 from sharewise.families._sample import Fit, Part, Run, Sample
@@ -75,19 +76,20 @@ def fit_low_rank(sample: Sample, run: Run) -> Fit:
     X = encoder.transform(sample.table)
     Z, mean, spread, places = indicators(sample.labels, sample.targets)
     ranks = range(1, max(2, min(Z.shape[1] - 1, MOST_RANKS) + 1))
-    held = {(rank, share): np.full(Z.shape, np.nan) for rank in ranks for share in SHARES}
+    grid = [(rank, share) for rank in ranks for share in SHARES]
+    held = np.full((len(grid), *Z.shape), np.nan)
     common: list[Array] = []
     for train, valid in sample.folds:
         weights, intercept = ridge_with_gaps(X[train], Z[train])
         directions = common_directions(X[train], weights)
         centre = X[train].mean(axis=0)
         typical = centre @ weights + intercept
-        for (rank, share), out in held.items():
-            out[valid] = (X[valid] - centre) @ low_rank(weights, directions, rank, share) + typical
+        for place, (rank, share) in enumerate(grid):
+            held[place, valid] = (X[valid] - centre) @ low_rank(weights, directions, rank, share) + typical
         common.append(weights @ directions)
         run.tick(fits=1)
-    errors = {key: _mean_square(out - Z, places) for key, out in held.items()}
-    rank, share = min(errors, key=lambda key: errors[key])
+    held_rows, best = choose_rows(held, _row_losses(held - Z, places), sample.folds)
+    rank, share = grid[best]
     weights, intercept = ridge_with_gaps(X, Z)
     directions = common_directions(X, weights)
     shared = low_rank(weights, directions, rank, share)
@@ -107,15 +109,17 @@ def fit_low_rank(sample: Sample, run: Run) -> Fit:
                 intercept[columns] * spread[columns] + mean[columns],
                 "identity",
             )
-            own = held[rank, share][:, columns] * spread[columns] + mean[columns]
+            own = held_rows[:, columns] * spread[columns] + mean[columns]
         parts.append(part)
         held_out[place][:] = own
     return Fit(PartsModel(encoder, tuple((part,) for part in parts)), held_out)
 
 
-def _mean_square(difference: Array, places: list[slice]) -> float:
-    """Mean over targets of the mean squared difference where known."""
-    return float(np.mean([np.nanmean(difference[:, columns] ** 2) for columns in places]))
+def _row_losses(difference: Array, places: list[slice]) -> Array:
+    """Squared differences ``(C, n, W)`` as losses ``(C, n)``, targets weighing the same whatever their width."""
+    losses = [np.mean(difference[:, :, columns] ** 2, axis=2) for columns in places]
+    total: Array = np.nansum(losses, axis=0)
+    return total
 
 
 def _classes(sample: Sample, place: int, X: Array, common: list[Array], run: Run) -> tuple[Part, Array]:

@@ -19,7 +19,9 @@ T = TypeVar("T")
 Job = Callable[[Problem, float | None], T]
 """Something to compute on the problem before a deadline (seconds from now, or None)."""
 
-_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+_THREADS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
 MOST_DEATHS = 3
 """How often a job may take its worker down before the study gives it up."""
 

@@ -1,10 +1,10 @@
 """The population loop: train the members of a stacked network together, each stopped by itself.
 
 Symbols: ``M`` members, ``D`` targets, ``N`` rows, ``P`` inputs, ``O`` outputs of all targets together.
-Members never mix: each has its own rows and its own batches. A group of members (one task's folds)
-stops, target by target, at the epoch with the least mean validation loss of the group; with few
-validation rows that loss is shrunk towards the whole population's, or the best of many epochs would be
-the luckiest one.
+Members never mix: each has its own rows and its own batches. A member of a group (one task's folds) keeps,
+target by target, the weights of the epoch at which the *other* members' validation loss is least, so that
+its own validation rows remain held out; with few validation rows that loss is shrunk towards the whole
+population's, or the best of many epochs would be the luckiest one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Member:
     Attributes:
         train, valid: Rows of the common data.
         targets: Places of the targets it learns.
-        group: Members of one group (the folds of a task) stop at the same epoch.
+        group: Members of one group (the folds of a task) judge each other's epochs.
     """
 
     train: NDArray[np.intp]
@@ -150,7 +150,9 @@ def train_population(
                 best_epoch[member, slot] = epoch
                 for name, value in net.named_parameters():
                     best[name][member, slot] = value[place]
-        keep = (used[alive] & (epoch - best_epoch[alive] < recipe.patience)).any(dim=1)
+        keep = judge.whole_groups(
+            (used[alive] & (epoch - best_epoch[alive] < recipe.patience)).any(dim=1), alive
+        )
         if not keep.any():
             break
         # Leaving a few finished members in costs less than rebuilding the optimiser each epoch.
@@ -178,10 +180,19 @@ class _Judge:
         shape = (size, losses.shape[1])
         rows = torch.zeros(shape).index_add_(0, group, weight)
         total = torch.zeros(shape).index_add_(0, group, losses * weight)
-        own = (total / rows.clamp(min=1.0))[group]
-        everyone = total.sum(dim=0) / rows.sum(dim=0).clamp(min=1.0)
-        trust = (rows / (rows + SHRINK_ROWS))[group]
+        alone = (torch.bincount(group, minlength=size) == 1)[group][:, None]
+        others = torch.where(alone, 0.0, weight)  # a group of one has nobody else to ask
+        own_rows = rows[group] - others
+        own = (total[group] - losses * others) / own_rows.clamp(min=1.0)
+        everyone = (total.sum(dim=0) - losses * others) / (rows.sum(dim=0) - others).clamp(min=1.0)
+        trust = own_rows / (own_rows + SHRINK_ROWS)
         return trust * own + (1 - trust) * everyone
+
+    def whole_groups(self, keep: Tensor, alive: Tensor) -> Tensor:
+        """``keep`` ``(A,)`` for whole groups: a member stays while one of its group does."""
+        group = self.group[alive]
+        kept = torch.zeros(int(self.group.max()) + 1, dtype=torch.long).index_add_(0, group, keep.long())
+        return (kept > 0)[group]
 
 
 def _padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

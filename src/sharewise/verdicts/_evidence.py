@@ -16,7 +16,7 @@ from sharewise.studies import CONSTANT, Candidate, Protocol
 from sharewise.tasks import Array, Metric
 from sharewise.verdicts._statistics import Difference, difference, gains, mean_over_tasks
 
-PARSIMONY = 0.25
+PARSIMONY = 0.5
 """A side is represented by its smallest candidate within this share of the ROPE of its best one."""
 
 

@@ -346,6 +346,7 @@ def check_independent(fit: FitSample, sample: Sample) -> None:
 NOISE = ("wide", "wide_classes", "long", "long_tiny", "long_classes", "long_grouped")
 """Tables whose labels have nothing to do with features or tasks."""
 NOISE_SEEDS = 3
+TINY_TASKS = 60
 
 
 @cache
@@ -360,7 +361,7 @@ def noise_problem(table: str, seed: int) -> Problem:
         case "long_classes":
             level = np.repeat(np.arange(8), rng.integers(8, 31, size=8))
         case "long_tiny" | "long_grouped":
-            level = np.repeat(np.arange(40), 5)
+            level = np.repeat(np.arange(TINY_TASKS), 5)
     n = 150 if level is None else len(level)
     noise = rng.normal(size=n)
     first, second = noise, noise + 0.1 * rng.normal(size=n)
@@ -379,11 +380,11 @@ def noise_samples(table: str) -> Iterator[Sample]:
         problem, rng = noise_problem(table, seed), np.random.default_rng(seed)
         rows = np.arange(len(problem))
         if table == "long_tiny":
-            rows = first_rows(problem, dict(enumerate(rng.integers(0, 6, size=40))))
+            rows = first_rows(problem, dict(enumerate(rng.integers(0, 4, size=TINY_TASKS))))
         part = rng.permutation(len(rows)) % FOLDS
         if table == "long_grouped":  # a task's rows stay together, as with --task school --group school
             assert problem.level is not None
-            part = (rng.permutation(40) % FOLDS)[problem.level]
+            part = (rng.permutation(TINY_TASKS) % FOLDS)[problem.level]
         folds = tuple((rows[part != k], rows[part == k]) for k in range(FOLDS))
         yield Sample.of(problem, rows, folds)
 

@@ -37,6 +37,9 @@ from sharewise.studies import (
 from sharewise.tasks import Array
 from sharewise.verdicts import Conclusion, conclude
 
+MOST_WORKERS = 4
+"""Workers for each processor at most: more only wait for each other, and for memory."""
+
 
 def compare(
     problem: Problem,
@@ -111,7 +114,6 @@ def compare(
                 conclusion.verdict.details["protocol"]["seconds"] = round(clock.elapsed(), 1)
                 _write_json(folder / "verdict.json", conclusion.verdict.details)
                 study.report(folder / "report.html")
-            store.put("elapsed", clock.elapsed())
         return study
     finally:
         runners.close()
@@ -134,8 +136,13 @@ def _protocol(
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise OptionError(f"workers is a whole number from 1; got {workers!r}.")
+    most = MOST_WORKERS * default_workers()
+    if workers is not None and (
+        isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= most
+    ):
+        raise OptionError(
+            f"workers is a whole number from 1 to {most}, {MOST_WORKERS} for each processor here; got {workers!r}."
+        )
     if not isinstance(rope, int | float) or not 0 < rope < 1:
         raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
     return Protocol(
@@ -175,10 +182,10 @@ def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
 
 
 def _clock(store: TrialStore, protocol: Protocol) -> Clock:
-    """The budget covers all sessions on a folder; a larger one than before reopens the plan."""
-    before = float(store.get("elapsed") or 0.0)
-    store.put("budget", protocol.budget)
-    return Clock(protocol.budget, before)
+    """The budget covers all sessions on a folder. An earlier one counts by its finished trials only: what
+    an interruption cost is not held against the study, so that it ends with the same rounds."""
+    spent = sum(result.seconds for result in store.results(predictions=False))
+    return Clock(protocol.budget, spent / protocol.workers)
 
 
 @contextlib.contextmanager

@@ -86,14 +86,18 @@ def _listed(text: str) -> list[str]:
 def _pairs(text: str) -> dict[str, str] | str:
     """``a=x,b=y`` as a mapping; a single word stays one, for all targets."""
     parts = _listed(text)
+    if not parts:
+        raise argparse.ArgumentTypeError("it names nothing; give target=value")
     if len(parts) == 1 and "=" not in parts[0]:
         return parts[0]
-    found = {}
+    found: dict[str, str] = {}
     for part in parts:
         # A target's name may hold an equals sign; the value never does.
         name, sign, value = part.rpartition("=")
         if not sign or not name or not value:
             raise argparse.ArgumentTypeError(f"'{part}' is not of the form target=value")
+        if name.strip() in found:
+            raise argparse.ArgumentTypeError(f"'{name.strip()}' came twice; name it once")
         found[name.strip()] = value.strip()
     return found
 

@@ -54,7 +54,9 @@ def _mapping(path: Path) -> dict[str, Any]:
         kind = "a folder" if path.is_dir() else "missing"
         raise DataError(f"a problem must be described in a file; '{path}' is {kind}. Check the path.")
     try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_doubled_keys(path, yaml.compose(text, Loader=yaml.SafeLoader))
+        given = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise DataError(f"text must be UTF-8; '{path.name}' is not, at byte {error.start}.") from error
     except yaml.YAMLError as error:
@@ -62,11 +64,27 @@ def _mapping(path: Path) -> dict[str, Any]:
         where = f" in line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise DataError(f"'{path.name}' is not YAML{where}: {what}. Mend that line.") from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a date such as 2024-13-45, a number of 5,000 digits, deep nesting
+        raise DataError(
+            f"'{path.name}' holds a value that cannot be read ({error}). Quote or mend it."
+        ) from error
     except OSError as error:
         raise DataError(f"'{path.name}' cannot be read: {error.strerror}.") from error
     if not isinstance(given, dict):
         raise DataError(f"'{path.name}' must hold lines like 'targets: [a, b]'; it holds none.")
     return {str(key).replace("-", "_"): value for key, value in given.items()}
+
+
+def _refuse_doubled_keys(path: Path, node: Any) -> None:
+    """YAML itself would keep the last of two equal keys in silence."""
+    keys = [key.value for key, _ in node.value] if isinstance(getattr(node, "value", None), list) else []
+    named = [key for key in keys if isinstance(key, str)]
+    doubles = [key for key in dict.fromkeys(named) if named.count(key) > 1]
+    if doubles:
+        raise DataError(f"'{path.name}' must say each key once; '{doubles[0]}' came twice. Remove one.")
 
 
 def _check_shapes(path: Path, given: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from sharewise.families import Model
 from sharewise.problems import Problem
 from sharewise.studies._assemble import Candidate, assemble
 from sharewise.studies._execution import Workers
-from sharewise.studies._plan import FINISH, SCOUT_ROWS, SCOUT_SHARE, Clock, choose_plan
+from sharewise.studies._plan import FINISH, SCOUT_ROWS, SCOUT_SHARE, SPARE, Clock, choose_plan, more_rounds
 from sharewise.studies._progress import Progress
 from sharewise.studies._protocol import Plan, Protocol, make_round, outer_rows, rounds_at_most
 from sharewise.studies._storage import TrialStore
@@ -86,20 +86,15 @@ def conduct(
     _run(
         problem, protocol, store, workers, clock, progress, _specs(problem, protocol, plan), "Trials", reserve
     )
-    while plan.rounds < most_rounds and _time_for_more(store, plan, clock, protocol.workers):
-        plan = Plan(plan.effort, min(plan.rounds + 1, most_rounds), plan.cap)
+    while (more := more_rounds(plan.rounds, most_rounds)) is not None:
+        seconds = (more - plan.rounds) * _typical_round(store, plan, protocol.workers)
+        left = clock.left(reserve=reserve)
+        if left is not None and seconds > left * SPARE:
+            break
+        plan = Plan(plan.effort, more, plan.cap)
         store.put("plan", asdict(plan))
-        _run(
-            problem,
-            protocol,
-            store,
-            workers,
-            clock,
-            progress,
-            _specs(problem, protocol, plan),
-            "More trials",
-            reserve,
-        )
+        specs = _specs(problem, protocol, plan)
+        _run(problem, protocol, store, workers, clock, progress, specs, "More trials", reserve)
     progress.phase("Deciding", 0)
     return _findings(problem, protocol, store, plan)
 
@@ -151,7 +146,7 @@ def _run(
     jobs = [partial(trial_job, protocol, spec) for spec in missing]
     found = []
     for _, result in workers.map(jobs, lambda: clock.left(reserve=reserve)):
-        store.add(result, clock.elapsed())
+        store.add(result)
         found.append(result)
         spec = result.spec
         progress.advance(f"{spec.strategy} {spec.family}, round {spec.index + 1}")
@@ -196,12 +191,6 @@ def _typical_round(store: TrialStore, plan: Plan, workers: int) -> float:
         seconds[result.spec.index] = seconds.get(result.spec.index, 0.0) + result.seconds
     scout = sum(r.seconds for r in results if r.spec.effort == 0)
     return float(np.median(list(seconds.values()))) / workers if seconds else scout / workers
-
-
-def _time_for_more(store: TrialStore, plan: Plan, clock: Clock, workers: int) -> bool:
-    own = _typical_round(store, plan, workers)
-    left = clock.left(reserve=FINISH + own)
-    return left is None or left > 1.3 * own
 
 
 def _findings(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) -> Findings:

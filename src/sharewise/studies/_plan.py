@@ -63,6 +63,13 @@ def round_seconds(scout: Sequence[Result], *, effort: int, rows: float, workers:
     return max(total / workers, longest) * max(rows, 1.0)
 
 
+def more_rounds(rounds: int, most: int) -> int | None:
+    """The next larger number of rounds on the ladder, or None. In steps, so that the same study on the
+    same machine nearly always ends with the same rounds, whatever the clock's small differences."""
+    steps = sorted({min(rung, most) for _, rung in LADDER})
+    return next((step for step in steps if step > rounds), None)
+
+
 def choose_plan(
     scout: Sequence[Result],
     clock: Clock,

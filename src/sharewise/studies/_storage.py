@@ -72,8 +72,8 @@ class TrialStore:
         """Keep a JSON value of the study."""
         self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
-    def add(self, result: Result, elapsed: float) -> None:
-        """Keep a finished trial and how long the study has run by now."""
+    def add(self, result: Result) -> None:
+        """Keep a finished trial."""
         spec = result.spec
         configuration = json.dumps([spec.configuration.learner, spec.configuration.options])
         self._execute(
@@ -85,7 +85,6 @@ class TrialStore:
                 _packed(result.held_out), _packed(result.test),
             ),
         )  # fmt: skip
-        self.put("elapsed", elapsed)
 
     def statuses(self) -> dict[str, str]:
         """Every kept trial's key and status."""

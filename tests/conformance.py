@@ -55,7 +55,9 @@ def wide_mixed() -> Problem:
 def wide_binary() -> Problem:
     rng = np.random.default_rng(3)
     X = rng.normal(size=(60, 3))
-    return _problem(X, {name: (X[:, place] + rng.normal(size=60) > 0).astype(int) for place, name in enumerate("uv")})
+    return _problem(
+        X, {name: (X[:, place] + rng.normal(size=60) > 0).astype(int) for place, name in enumerate("uv")}
+    )
 
 
 def class_missing_from_fold() -> Problem:

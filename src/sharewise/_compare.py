@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from sharewise.studies import (
     parse_budget,
     refit_all,
 )
+from sharewise.studies._protocol import rounds_at_most
 from sharewise.tasks import Array
 from sharewise.verdicts import Conclusion, conclude
 
@@ -78,7 +80,8 @@ def compare(
         KeyboardInterrupt: After Ctrl-C; finished trials are kept in ``out``.
     """
     protocol = _protocol(question, budget, seed, workers, strategies, families, rope)
-    folder = None if out is None else Path(out)
+    folder = _folder(out)
+    rounds_at_most(problem, protocol)  # data that cannot be split is refused before anything is written
     with _storing(folder):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +89,7 @@ def compare(
     progress = make_progress(quiet=quiet)
     runners = make_workers(problem, protocol.workers)
     try:
+        store.start_anew()
         check_same_study(store, _settings(problem, protocol))
         clock = _clock(store, protocol)
         for note in problem.notes:
@@ -121,6 +125,17 @@ def compare(
         store.close()
 
 
+def _folder(out: object) -> Path | None:
+    if out is None:
+        return None
+    if not isinstance(out, str | os.PathLike):
+        raise OptionError(f"out is the path of a folder; got {out!r}.")
+    text = os.fspath(out)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise OptionError(f"out is the path of a folder; got {text!r}. Name one, as in --out runs/schools.")
+    return Path(text)
+
+
 def _protocol(
     question: str,
     budget: str | float | None,
@@ -143,6 +158,8 @@ def _protocol(
         raise OptionError(
             f"workers is a whole number from 1 to {most}, {MOST_WORKERS} for each processor here; got {workers!r}."
         )
+    if budget is not None and not isinstance(budget, str | int | float):
+        raise OptionError(f"a budget is a duration such as '90s' or '5min'; got {budget!r}.")
     if not isinstance(rope, int | float) or not 0 < rope < 1:
         raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
     return Protocol(
@@ -159,7 +176,9 @@ def _protocol(
 def _named(what: str, given: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
     if given is None:
         return known
-    listed = [given] if isinstance(given, str) else list(given)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        given = [str(given)]
+    listed = list(given)
     unknown = [name for name in listed if name not in known]
     if unknown or not listed:
         found = f"'{unknown[0]}'" if unknown else "none"
@@ -197,18 +216,23 @@ def _storing(folder: Path | None) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        way_out = "Free some space and run the same command" if full else "Choose another --out, or mend that"
         raise StorageError(
-            f"results are written to {folder}, which failed ({reason}); choose another --out or free the disk, and "
-            "run the same command: finished trials are kept."
+            f"results are written to {folder}, which failed ({reason}). {way_out}; finished trials are kept."
         ) from error
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(
-        json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    os.replace(fresh, path)
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        fresh.write_bytes(text.encode("utf-8", "backslashreplace"))
+        os.replace(fresh, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
 
 
 def _context(

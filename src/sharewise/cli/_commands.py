@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from sharewise.errors import OptionError, StorageError
 
+_CSV_ENDINGS = (".csv", ".csv.gz", ".txt", "")
 _PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric")
 _COMPARE = ("question", "budget", "seed", "workers", "strategies", "families", "rope", "out")
 
@@ -50,6 +53,10 @@ def _compare(given: argparse.Namespace) -> None:
                 f"a problem file says all about its columns; --{next(iter(told))} cannot be given beside {given.data}."
             )
         problem, kept = read_problem(given.data)
+        later = [key for key in kept if key not in (*_COMPARE, "quiet")]
+        if later:
+            raise OptionError(f"this version compares without '{later[0]}'; take it out of {given.data}.")
+        given.quiet = kept.pop("quiet", False) or given.quiet
         options = kept | options
     else:
         if "targets" not in told:
@@ -67,46 +74,72 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
 
 def _study(problem: Any, options: dict[str, Any], *, quiet: bool) -> None:
     import sharewise as sw
-    from sharewise.cli._show import show
+    from sharewise.cli._show import told
 
     study = sw.compare(problem, quiet=quiet, **options)
     assert study.out is not None
-    show(study.verdict.details, study.out)
+    sys.stdout.write(told(study.verdict.details, study.out))
 
 
 def _predict(given: argparse.Namespace) -> None:
     import sharewise as sw
     from sharewise.problems import read_table
 
+    if given.out is not None:
+        _check_place(Path(given.out), Path(given.data))
     model = sw.load(given.model)
     frame = read_table(given.data)
     found = model.predict_proba(frame) if given.proba else model.predict(frame)
     if given.out is None:
         found.to_csv(sys.stdout, index=False)
         return
-    try:
-        found.to_csv(given.out, index=False)
-    except OSError as error:
-        raise StorageError(
-            f"predictions are written to {given.out}, which failed ({error.strerror or error}); choose another --out."
-        ) from error
+    _write_predictions(found, Path(given.out))
     sys.stderr.write(f"{len(found):,} rows predicted: {given.out}\n")
+
+
+def _check_place(out: Path, data: Path) -> None:
+    """Refuse, before anything is computed, a name that is not CSV or is the table itself."""
+    if "".join(out.suffixes[-2:]).lower() not in _CSV_ENDINGS and out.suffix.lower() not in _CSV_ENDINGS:
+        raise OptionError(f"predictions are written as CSV; got --out {out}. Name a .csv file.")
+    if out.is_dir():
+        raise OptionError(f"predictions are written to a file; {out} is a folder. Name a file in it.")
+    if out.exists() and data.exists() and out.samefile(data):
+        raise OptionError(
+            f"predictions do not replace the table they are made from; {out} is both. Name another --out."
+        )
+
+
+def _write_predictions(found: Any, out: Path) -> None:
+    """Whole or not at all; what is no plain file (``/dev/stdout``) is written straight."""
+    plain = out.is_file() or not out.exists()
+    fresh = out.with_name(f".{os.getpid()}.{out.name[-100:]}") if plain else out
+    try:
+        found.to_csv(fresh, index=False)
+        if plain:
+            os.replace(fresh, out)
+    except OSError as error:
+        if plain:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+        raise StorageError(
+            f"predictions are written to {out}, which failed ({error.strerror or error}); choose another --out."
+        ) from error
 
 
 def _report(given: argparse.Namespace) -> None:
     from sharewise import reports
-    from sharewise.cli._show import show
+    from sharewise.cli._show import told
     from sharewise.studies import TrialStore, ledger_line
 
     folder = Path(given.study)
     path = folder / "verdict.json"
     try:
         details = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StorageError(
             f"a study's folder holds verdict.json; {folder} does not. Run 'sharewise compare' with --out {folder}."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(
             f"{path} cannot be read ({error}); run the same 'sharewise compare' again."
         ) from error
@@ -116,10 +149,11 @@ def _report(given: argparse.Namespace) -> None:
         store = TrialStore(trials)
         ledger = [ledger_line(result) for result in store.results(predictions=False)]
         store.close()
-    reports.write(folder / "report.html", details, ledger)
     try:
-        show(details, folder)
-    except (KeyError, TypeError, AttributeError) as error:
+        text = told(details, folder)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise StorageError(
-            f"{path} is not a verdict of this version; run 'sharewise compare' again."
+            f"{path} is not a verdict of this version; run the same 'sharewise compare' again."
         ) from error
+    reports.write(folder / "report.html", details, ledger)
+    sys.stdout.write(text)

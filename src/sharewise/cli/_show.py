@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 
-def show(details: Mapping[str, Any], out: Path) -> None:
-    """Print the verdict, the strategies, and where everything lies."""
+def told(details: Mapping[str, Any], out: Path) -> str:
+    """The verdict, the strategies, and where everything lies; styled where standard output is a terminal.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: ``details`` is no verdict.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -21,20 +25,22 @@ def show(details: Mapping[str, Any], out: Path) -> None:
     for name in ("score", "gain", "interval", "train s", "ms/1000 rows", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in details["strategies"]:
-        table.add_row(row["name"], row["family"], *_cells(row))
-    console.print(table)
-    console.print()
-    console.print(f"[bold]{escape(details['sentence'])}[/bold]")
-    for line in details["because"]:
-        console.print(f"  - {escape(line)}")
-    if details["warnings"]:
-        console.print("Warnings:")
-        for line in details["warnings"]:
-            console.print(f"  ! {escape(line)}")
-    console.print()
-    console.print(
-        f"verdict  {out / 'verdict.json'}\nmodel    {out / 'model'}\nreport   {out / 'report.html'}"
-    )
+        table.add_row(*(escape(cell) for cell in (row["name"], row["family"], *_cells(row))))
+    places = [("verdict", "verdict.json"), ("model", "model"), ("report", "report.html")]
+    lines = [
+        f"[bold]{escape(details['sentence'])}[/bold]",
+        *(f"  - {escape(line)}" for line in details["because"]),
+        *(["Warnings:"] if details["warnings"] else []),
+        *(f"  ! {escape(line)}" for line in details["warnings"]),
+        "",
+        *(f"{name:<8} {escape(str(out / file))}" for name, file in places),
+    ]
+    with console.capture() as captured:
+        console.print(table)
+        console.print()
+        for line in lines:
+            console.print(line, soft_wrap=not console.is_terminal, emoji=False)
+    return captured.get()
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

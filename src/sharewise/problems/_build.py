@@ -15,7 +15,7 @@ from sharewise.problems._names import counted, listed
 from sharewise.problems._problem import Problem, Target, Task
 from sharewise.problems._pruning import prune
 from sharewise.problems._roles import Roles, assign_roles, check_kinds, check_metrics
-from sharewise.problems._schema import Schema
+from sharewise.problems._schema import Schema, words_held
 from sharewise.problems._structure import read_group, read_levels, read_time
 from sharewise.problems._table import Table
 from sharewise.problems._typing import Feature, type_features
@@ -159,4 +159,5 @@ def _schema(frame: Frame, roles: Roles, features: list[Feature], levels: tuple[s
         level_name=roles.task,
         levels=levels,
         width=len(frame.names) if frame.positional else None,
+        values=tuple(words_held(feature.column) for feature in features),
     )

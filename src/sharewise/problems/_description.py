@@ -80,14 +80,22 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 def _refuse_doubled_keys(path: Path, node: Any) -> None:
     """YAML itself would keep the last of two equal keys in silence."""
-    keys = [key.value for key, _ in node.value] if isinstance(getattr(node, "value", None), list) else []
-    named = [key for key in keys if isinstance(key, str)]
+    import yaml
+
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    named = [key.value for key, _ in pairs if isinstance(key.value, str)]
     doubles = [key for key in dict.fromkeys(named) if named.count(key) > 1]
     if doubles:
         raise DataError(f"'{path.name}' must say each key once; '{doubles[0]}' came twice. Remove one.")
 
 
 def _check_shapes(path: Path, given: dict[str, Any]) -> None:
+    quiet = given.get("quiet")
+    if quiet is not None and not isinstance(quiet, bool):
+        raise OptionError(f"quiet in '{path.name}' must be true or false; got {quiet!r}.")
+    out = given.get("out")
+    if out is not None and not isinstance(out, str):
+        raise OptionError(f"out in '{path.name}' must name a folder; got {out!r}. Put it in quotes.")
     for key in ("task", "group", "time", "data"):
         if isinstance(given.get(key), (list, dict)):
             raise OptionError(f"{key} in '{path.name}' must be one name; got {given[key]!r}.")

@@ -8,7 +8,7 @@ import numpy as np
 
 from sharewise.errors import DataError
 from sharewise.problems._cells import Cells, Value, as_words, keys
-from sharewise.problems._words import numbers_in
+from sharewise.problems._words import is_marked_number, numbers_in
 from sharewise.tasks import Array
 
 FEW_VALUES = 10
@@ -94,11 +94,16 @@ def _spelled(cells: Cells, kind: str | None) -> Cells:
             f"a regression target holds numbers; '{cells.name}' holds '{stray}'. "
             f"Mend or blank such cells, or say --kinds {cells.name}=multiclass."
         )
-    if numeric.any():
+    if numeric.any() and not all(numeric[place] or is_marked_number(words[place]) for place in np.flatnonzero(present)):
         example = words[numeric][0]
         raise DataError(
             f"a target holds numbers or words, not both; '{cells.name}' holds '{example}' and '{stray}'. "
             f"Mend or blank such cells, or say --kinds {cells.name}=multiclass if all are classes."
+        )
+    if kind is None and all(numeric[place] or is_marked_number(words[place]) for place in np.flatnonzero(present)):
+        raise DataError(
+            f"a target that is a number must be written plainly (1234.5); '{cells.name}' holds '{stray}'. "
+            f"Take such marks out, or say --kinds {cells.name}=multiclass if these are classes."
         )
     return cells
 

@@ -49,6 +49,14 @@ class Leak:
     strength: float
     identical: bool
 
+    def sentence(self) -> str:
+        """What the user should know of it."""
+        return (
+            f"Feature '{self.feature}' {'equals' if self.identical else 'nearly determines'} target "
+            f"'{self.target}' ({self.strength:.4f}); if it is not known before the target, leave it out with "
+            f"--drop {self.feature}."
+        )
+
 
 def find_leaks(table: Table, targets: Sequence[Target], labels: Array) -> tuple[Leak, ...]:
     """Suspect features of each target; ``labels`` are ``(N, len(targets))``."""
@@ -80,10 +88,7 @@ def leak_notes(table: Table, targets: Sequence[Target], labels: Array) -> list[s
                 f"'{leak.target}' on every labelled row. Leave it out with drop=['{leak.feature}'] "
                 f"or --drop {leak.feature}."
             )
-        notes.append(
-            f"Feature '{leak.feature}' nearly determines target '{leak.target}' ({leak.strength:.4f}); "
-            f"if it is not known before the target, leave it out with --drop {leak.feature}."
-        )
+        notes.append(leak.sentence())
     return notes
 
 

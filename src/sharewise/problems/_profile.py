@@ -60,11 +60,7 @@ class Profile:
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the verdict should know, one sentence each."""
         found = [f"Targets '{a}' and '{b}' are the same up to scale." for a, b in self.duplicates]
-        found += [
-            f"Feature '{leak.feature}' {'equals' if leak.identical else 'nearly determines'} target "
-            f"'{leak.target}' ({leak.strength:.4f}): a leak, unless it is known before the target."
-            for leak in self.leaks
-        ]
+        found += [leak.sentence() for leak in self.leaks]
         if self.constant:
             found.append(
                 f"{counted(len(self.constant), 'task')} with one and the same label on every row: "

@@ -10,6 +10,7 @@ import csv
 import io
 import itertools
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from os import PathLike
@@ -38,10 +39,18 @@ def read_table(path: str | PathLike[str]) -> pd.DataFrame:
         DataError: The file is missing, empty, no text, ragged, or of another type.
     """
     path = Path(path)
-    if not path.exists():
-        raise DataError(f"a table must be a file; '{path}' does not exist. Check the path.")
-    if path.is_dir():
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        raise DataError(f"a table must be a file; '{path}' does not exist. Check the path.") from error
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be entered, a zero byte
+        raise DataError(
+            f"a table must be a file; '{_short(path)}' cannot be opened ({getattr(error, 'strerror', error)}). Check the path."
+        ) from error
+    if stat.S_ISDIR(found.st_mode):
         raise DataError(f"a table must be a file; '{path}' is a folder. Name a file in it.")
+    if not stat.S_ISREG(found.st_mode):
+        raise DataError(f"a table must be a plain file; '{path}' is a pipe or a device. Save it first.")
     endings = [ending.lower() for ending in path.suffixes]
     last = endings[-1] if endings else ""
     if last in PARQUET_ENDINGS:
@@ -52,6 +61,11 @@ def read_table(path: str | PathLike[str]) -> pd.DataFrame:
             f"(or {' or '.join(PACKED_ENDINGS)} after it); got '{path.name}'. Save it as CSV or Parquet."
         )
     return _read_text(path, read_text(path, last))
+
+
+def _short(path: Path) -> str:
+    text = str(path)
+    return text if len(text) <= 200 else f"{text[:80]} … {text[-80:]}"
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -69,6 +83,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"'{path.name}' is no readable Parquet file: {first_line(error)}") from error
     if len(frame) == 0:
         raise DataError(f"a table must hold rows; '{path.name}' has none.")
+    frame.columns = [str(name).strip() for name in frame.columns]
     return frame
 
 

@@ -19,6 +19,16 @@ from sharewise.problems._words import dates_in, numbers_in
 from sharewise.tasks import Array
 
 _TRUTH = {"true": 1.0, "false": 0.0}
+MOST_VALUES = 1_000
+"""Words of a category that are remembered at most."""
+
+
+def words_held(column: Column) -> tuple[str, ...] | None:
+    """The different words of a category, sorted; None for another kind and for too many."""
+    if column.kind != "category":
+        return None
+    held = {cell for cell in column.values.tolist() if cell is not None}
+    return tuple(sorted(held)) if len(held) <= MOST_VALUES else None
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Schema:
         level_name: The task column's name, or None.
         levels: Its values as text, or None.
         width: Columns of the NumPy array it was read from, or None for a table with names.
+        values: Of each feature that is a category the words it held, sorted; None where they are not
+            known (another kind, or more than `MOST_VALUES`).
     """
 
     features: tuple[str, ...] = ()
@@ -44,6 +56,14 @@ class Schema:
     level_name: str | None = None
     levels: tuple[str, ...] | None = None
     width: int | None = None
+    values: tuple[tuple[str, ...] | None, ...] = ()
+
+    def seen(self, name: str) -> frozenset[str] | None:
+        """The words a category held when the model was made, or None where they are not known."""
+        for feature, values in zip(self.features, self.values, strict=False):
+            if feature == name:
+                return None if values is None else frozenset(values)
+        return None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-plain; `from_dict` reads it back, also after tuples became lists."""
@@ -54,7 +74,7 @@ class Schema:
         """What `as_dict` wrote; unknown keys are ignored."""
         known = {field.name for field in fields(cls)}
         plain: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in data.items() if key in known
+            key: _frozen(value) for key, value in data.items() if key in known
         }
         return cls(**plain)
 
@@ -180,6 +200,10 @@ class Schema:
         if extra:
             notes.append(f"{counted(len(extra), 'column')} not known to the model ignored: {listed(extra)}.")
         return notes
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def _is_strange(words: NDArray[np.object_]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from sharewise.problems._cells import Cells, as_words
 from sharewise.problems._names import counted, listed
 from sharewise.problems._table import Column, ColumnKind
-from sharewise.problems._words import dates_in, numbers_in
+from sharewise.problems._words import dates_in, is_marked_number, number_in, numbers_in
 
 ENOUGH_SPELLED = 0.95
 """Share of a column's words that must spell numbers (or dates) to make it one of numbers."""
+
+MIXED = 0.2
+"""Share of a column's words that spell numbers from which it is called mixed."""
 
 NEARLY_DISTINCT = 0.9
 TEXT_WORDS = 2.5
@@ -42,6 +45,7 @@ class Findings:
     counters: list[str] = field(default_factory=list)
     infinite: list[tuple[str, int]] = field(default_factory=list)
     stray: list[tuple[str, str]] = field(default_factory=list)
+    marked: list[tuple[str, str]] = field(default_factory=list)
 
     def notes(self) -> list[str]:
         """The sentences, none where nothing was noticed."""
@@ -68,6 +72,13 @@ class Findings:
         if self.infinite:
             told = [f"{name} ({count})" for name, count in self.infinite]
             notes.append(f"Infinite cells read as missing, by column: {listed(told)}.")
+        if self.marked:
+            name, example = self.marked[0]
+            names = [name for name, _ in self.marked]
+            notes.append(
+                f"Numbers with marks (such as '{example}' in '{name}') are not read as numbers, in "
+                f"{listed(names)}; write them plainly (1234.5)."
+            )
         if self.stray:
             name, example = self.stray[0]
             names = [name for name, _ in self.stray]
@@ -128,7 +139,10 @@ def _typed_words(cells: Cells, findings: Findings) -> Feature | None:
             findings.stray.append((cells.name, str(words[present & ~spelled][0])))
         plain = Cells(cells.name, "number" if kind == "number" else "date", values)
         return _typed(plain, findings)
-    if cells.mixed:
+    marked = next((text for text in words[present] if is_marked_number(text)), None)
+    if marked is not None and _share(words, present, lambda text: is_marked_number(text) or _is_number(text)):
+        findings.marked.append((cells.name, marked))
+    elif cells.mixed or _share(words, present, _is_number, at_least=MIXED):
         findings.mixed.append(cells.name)
     filled = int(present.sum())
     mean_words = sum(len(text.split()) for text in distinct) / len(distinct)
@@ -138,6 +152,17 @@ def _typed_words(cells: Cells, findings: Findings) -> Feature | None:
         findings.identifiers.append(cells.name)
         return None
     return Feature(Column(cells.name, "category", words))
+
+
+def _is_number(text: str) -> bool:
+    return not np.isnan(number_in(text))
+
+
+def _share(
+    words: NDArray[np.object_], present: NDArray[np.bool_], has: Callable[[str], bool], at_least: float = ENOUGH_SPELLED
+) -> bool:
+    """Whether so large a share of the cells that hold something ``has`` it."""
+    return sum(map(has, words[present])) >= at_least * present.sum()
 
 
 def without_infinite(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

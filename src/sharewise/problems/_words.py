@@ -53,7 +53,22 @@ def iso(days: float) -> str:
 
 def numbers_in(words: NDArray[np.object_]) -> Array:
     """``(N,)`` the numbers that words spell; NaN for gaps and for what is no number."""
-    return _spelled(words, _number)
+    return _spelled(words, number_in)
+
+
+_MARKED = re.compile(
+    r"[+-]?[$€£]? ?(\d{1,3}([,' \u00a0\u202f]\d{3})+([.,]\d+)?|\d+,\d+|\d+(\.\d+)?(?= ?[%$€£]))( ?[%$€£])?"
+    r"|[+-]?[$€£] ?\d+(\.\d+)?"
+)
+
+
+def is_marked_number(text: str) -> bool:
+    """Whether a text is a number to people but not to Python: ``1,234``, ``1,5``, ``12 %``, ``$3``.
+
+    >>> [is_marked_number(text) for text in ("1,234.5", "12%", "$3", "1,5", "3.5", "a1")]
+    [True, True, True, True, False, False]
+    """
+    return _MARKED.fullmatch(text.strip()) is not None
 
 
 def dates_in(words: NDArray[np.object_]) -> Array:
@@ -69,7 +84,8 @@ def _spelled(words: NDArray[np.object_], read: Callable[[str], float]) -> Array:
     return np.array([values[text] for text in held], dtype=np.float64)
 
 
-def _number(text: str) -> float:
+def number_in(text: str) -> float:
+    """The number a text spells, or NaN."""
     if "_" in text:
         return math.nan
     try:

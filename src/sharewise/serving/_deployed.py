@@ -111,7 +111,7 @@ class DeployedModel:
         import warnings
 
         for column in table.of_kind("category"):
-            known = self.schema.seen(column.name) if hasattr(self.schema, "seen") else None
+            known = self.schema.seen(column.name)
             if known is None:
                 continue
             new = sorted({str(cell) for cell in column.values if cell is not None} - known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,16 @@ from sharewise.families import Model
 from sharewise.problems import Problem
 from sharewise.studies._assemble import Candidate, assemble
 from sharewise.studies._execution import Workers
-from sharewise.studies._plan import FINISH, SCOUT_ROWS, SCOUT_SHARE, SPARE, Clock, choose_plan, more_rounds
+from sharewise.studies._plan import (
+    FINISH,
+    SCOUT_ROWS,
+    SCOUT_SHARE,
+    SPARE,
+    Clock,
+    choose_plan,
+    more_rounds,
+    round_seconds,
+)
 from sharewise.studies._progress import Progress
 from sharewise.studies._protocol import Plan, Protocol, make_round, outer_rows, rounds_at_most
 from sharewise.studies._storage import TrialStore
@@ -45,10 +54,10 @@ def trial_job(protocol: Protocol, spec: Spec, problem: Problem, deadline: float 
 
 
 def refit_job(
-    protocol: Protocol, effort: int, recipe: Recipe, problem: Problem, deadline: float | None
+    protocol: Protocol, plan: Plan, recipe: Recipe, problem: Problem, deadline: float | None
 ) -> Model:
     """`refit` as a job for workers."""
-    return refit(problem, protocol, effort, recipe)
+    return refit(problem, protocol, plan, recipe)
 
 
 def check_same_study(store: TrialStore, settings: dict[str, object]) -> None:
@@ -82,16 +91,22 @@ def conduct(
     if plan is None:
         plan = _scouted_plan(problem, protocol, store, workers, clock, progress, most_rounds)
         store.put("plan", asdict(plan))
-    reserve = FINISH + _typical_round(store, plan, protocol.workers)
+    train_rows = len(outer_rows(problem, protocol, 0)[0][0])
+    round_rows = min(plan.cap or train_rows, train_rows)
+    growth = round_rows / min(SCOUT_ROWS, train_rows)
+    a_round = _typical_round(store, plan, protocol.workers, growth)
+    reserve = FINISH + a_round * (plan.refit or len(problem)) / round_rows
     _run(
         problem, protocol, store, workers, clock, progress, _specs(problem, protocol, plan), "Trials", reserve
     )
     while (more := more_rounds(plan.rounds, most_rounds)) is not None:
-        seconds = (more - plan.rounds) * _typical_round(store, plan, protocol.workers)
+        a_round = _typical_round(store, plan, protocol.workers, growth)
+        reserve = FINISH + a_round * (plan.refit or len(problem)) / round_rows
+        seconds = (more - plan.rounds) * a_round
         left = clock.left(reserve=reserve)
         if left is not None and seconds > left * SPARE:
             break
-        plan = Plan(plan.effort, more, plan.cap)
+        plan = replace(plan, rounds=more)
         store.put("plan", asdict(plan))
         specs = _specs(problem, protocol, plan)
         _run(problem, protocol, store, workers, clock, progress, specs, "More trials", reserve)
@@ -109,7 +124,7 @@ def refit_all(
 ) -> list[Model]:
     """Each recipe fitted on all rows."""
     progress.phase("Refitting the winner", len(recipes))
-    jobs = [partial(refit_job, protocol, plan.effort, recipe) for recipe in recipes]
+    jobs = [partial(refit_job, protocol, plan, recipe) for recipe in recipes]
     models: dict[int, Model] = {}
     for place, model in workers.map(jobs, lambda: None):
         models[place] = model
@@ -176,21 +191,28 @@ def _scouted_plan(
         scout,
         clock,
         most_rounds=most_rounds,
+        all_rows=len(problem),
         train_rows=train_rows,
         scout_rows=min(train_rows, cap or train_rows),
         workers=protocol.workers,
     )
 
 
-def _typical_round(store: TrialStore, plan: Plan, workers: int) -> float:
-    """Wall-clock seconds of a finished round of this plan, or of the scouting one."""
+def _typical_round(store: TrialStore, plan: Plan, workers: int, growth: float) -> float:
+    """Wall-clock seconds of a round of this plan as measured; before there is one, as planned.
+
+    Args:
+        growth: Training rows of a round as a multiple of the scouting round's.
+    """
     results = store.results(predictions=False)
     own = [r for r in results if (r.spec.effort, r.spec.cap) == (plan.effort, plan.cap)]
     seconds: dict[int, float] = {}
     for result in own:
         seconds[result.spec.index] = seconds.get(result.spec.index, 0.0) + result.seconds
-    scout = sum(r.seconds for r in results if r.spec.effort == 0)
-    return float(np.median(list(seconds.values()))) / workers if seconds else scout / workers
+    if seconds:
+        return float(np.median(list(seconds.values()))) / workers
+    scout = [r for r in results if r.spec.effort == 0]
+    return round_seconds(scout, effort=plan.effort, rows=growth, workers=workers)
 
 
 def _findings(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) -> Findings:
@@ -228,6 +250,10 @@ def _findings(problem: Problem, protocol: Protocol, store: TrialStore, plan: Pla
         notes.append(
             f"The budget allowed only {plan.cap:,} training rows a round; with all rows sharing may matter less. "
             "Give a larger --budget."
+        )
+    if plan.refit is not None:
+        notes.append(
+            f"The budget allows fitting the winner on {plan.refit:,} of {len(problem):,} rows. Give a larger --budget."
         )
     overlap = float(np.mean(overlaps)) if overlaps else 0.0
     return Findings(plan, tuple(rounds), missing, overlap, tuple(dict.fromkeys(notes)))

@@ -17,7 +17,7 @@ COST = {
 }
 """Seconds of all a family's trials of a round, by effort, as multiples of the scouting round's: measured
 on tables of 300 to 4,000 rows. Wrong by half, they cost thoroughness, never the deadline."""
-LADDER = ((3, 10), (2, 10), (2, 5), (1, 10), (1, 5), (0, 5), (0, 3), (0, 2), (0, 1))
+LADDER = ((3, 10), (2, 10), (2, 5), (1, 10), (1, 5), (0, 5), (0, 3))
 """Effort and rounds, most wanted first."""
 SCOUT_ROWS = 1500
 SCOUT_SHARE = 0.3
@@ -27,6 +27,8 @@ SPARE = 0.92
 FINISH = 3.0
 """Seconds kept for deciding and writing."""
 LEAST_CAP = 300
+REFIT_SHARE = 0.35
+"""Of the time left after scouting, at most, for fitting the winner on everything."""
 
 
 @dataclass
@@ -75,26 +77,37 @@ def choose_plan(
     clock: Clock,
     *,
     most_rounds: int,
+    all_rows: int,
     train_rows: int,
     scout_rows: int,
     workers: int,
 ) -> Plan:
-    """The first rung of the ladder that fits what is left, its refit of the winner included; where none
-    does, fewer training rows."""
+    """The first rung of the ladder that fits what is left, the refit of the winner included; where none
+    does, fewer training rows.
+
+    Args:
+        all_rows, train_rows, scout_rows: Of the problem, of a round, and of the scouting round.
+    """
     left = clock.left(reserve=FINISH)
-    efforts = [(effort, min(rounds, most_rounds)) for effort, rounds in LADDER]
+    rungs = [(effort, min(rounds, most_rounds)) for effort, rounds in LADDER]
     if left is None:
-        return Plan(*efforts[0])
+        return Plan(*rungs[0])
+
+    def seconds(effort: int, rows: int) -> float:
+        return round_seconds(scout, effort=effort, rows=rows / scout_rows, workers=workers)
+
+    def refit(effort: int) -> int | None:
+        # The winner is at most everything in a round, on all rows.
+        share = seconds(effort, all_rows) / max(REFIT_SHARE * left, 1e-9)
+        return None if share <= 1 else max(int(all_rows / share), LEAST_CAP)
+
     cap: int | None = None
     while True:
-        rows = (train_rows if cap is None else cap) / scout_rows
-        for effort, rounds in efforts:
-            if cap is not None and effort > 0:
-                continue
-            seconds = round_seconds(scout, effort=effort, rows=rows, workers=workers)
-            if seconds * (rounds + 1) <= left * SPARE:
-                return Plan(effort, rounds, cap)
-        smaller = (train_rows if cap is None else cap) // 2
-        if smaller < LEAST_CAP:
-            return Plan(0, 2 if most_rounds > 1 else 1, cap)
-        cap = smaller
+        rows = train_rows if cap is None else cap
+        for effort, rounds in rungs if cap is None else [rung for rung in rungs if rung[0] == 0]:
+            finish = min(seconds(effort, all_rows), REFIT_SHARE * left)
+            if seconds(effort, rows) * rounds + finish <= left * SPARE:
+                return Plan(effort, rounds, cap, refit(effort))
+        if rows // 2 < LEAST_CAP:
+            return Plan(0, min(2, most_rounds), cap, refit(0))
+        cap = rows // 2

@@ -50,11 +50,13 @@ class Plan:
         effort: Place in `EFFORTS`: configurations, inner folds and iterations of every fit.
         rounds: Outer folds to run, over all repeats.
         cap: Training rows a round at most, or None for all.
+        refit: Rows that the winner is fitted on at the end at most, or None for all.
     """
 
     effort: int
     rounds: int
     cap: int | None = None
+    refit: int | None = None
 
 
 @dataclass(frozen=True)

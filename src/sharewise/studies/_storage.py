@@ -1,10 +1,19 @@
-"""Finished trials on disk: a SQLite file, a row a trial, committed as each one ends."""
+"""Finished trials on disk: a SQLite file, a row a trial, committed as each one ends.
+
+Every row carries a checksum of its values: SQLite notices a damaged page, not a changed number in it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import math
+import shutil
 import sqlite3
+import zipfile
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +24,20 @@ from sharewise.families import Configuration, Predictions
 from sharewise.studies._protocol import EFFORTS
 from sharewise.studies._trial import Result, Spec
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS trials (
-    key TEXT PRIMARY KEY, round INTEGER, effort INTEGER, cap INTEGER, strategy TEXT, family TEXT,
-    configuration TEXT, status TEXT, seconds REAL, fits INTEGER, steps INTEGER,
-    peak_memory_bytes INTEGER, size_bytes INTEGER, predict_ms_per_1000_rows REAL, message TEXT,
-    held_out BLOB, test BLOB, finished TEXT DEFAULT CURRENT_TIMESTAMP
-);
+_META = ("key", "value", "checksum")
+_TRIALS = (
+    "key", "round", "effort", "cap", "strategy", "family", "configuration", "status", "seconds", "fits",
+    "steps", "peak_memory_bytes", "size_bytes", "predict_ms_per_1000_rows", "message", "held_out", "test",
+    "checksum",
+)  # fmt: skip
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS meta ({_META[0]} PRIMARY KEY, {", ".join(_META[1:])}) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trials ({_TRIALS[0]} PRIMARY KEY, {", ".join(_TRIALS[1:])});
 """
+"""Columns without a type: SQLite gives back what it was given."""
+
+_NO_ROOM = 1 << 16
+"""Free bytes below which a refusal to write means a full disk."""
 
 
 class TrialStore:
@@ -36,25 +50,62 @@ class TrialStore:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        if path is not None and path.exists() and not path.is_file():
+            raise StorageError(
+                f"trials are kept in a file; {path} is none. Move it away, or choose another --out."
+            )
         try:
             self._db = sqlite3.connect(":memory:" if path is None else path, timeout=30.0)
-            self._db.executescript(_SCHEMA)
-            if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("quick_check failed")
         except sqlite3.Error as error:
             raise self._refused(error) from error
+        try:
+            self._refuse_foreign()
+            self._db.executescript(_SCHEMA)
+            self._refuse_damaged()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._refused(error) from error
+        except StorageError:
+            self._db.close()
+            raise
+
+    def _refuse_foreign(self) -> None:
+        """A file of other tables is left as it is."""
+        tables = [name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            columns = tuple(row[1] for row in self._db.execute(f'PRAGMA table_info("{table}")'))
+            if columns != {"meta": _META, "trials": _TRIALS}.get(table):
+                raise StorageError(
+                    f"trials are kept in {self.path}, which holds tables of another program or version "
+                    f"('{table}'): move it away to start anew, or choose another --out."
+                )
+
+    def _refuse_damaged(self) -> None:
+        (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(" ".join(str(found).split()))
+        for table in ("meta", "trials"):
+            for *values, checksum in self._db.execute(f"SELECT * FROM {table}"):
+                if _checksum(values) != checksum:
+                    raise sqlite3.DatabaseError(f"a row of its table '{table}' does not match its checksum")
 
     def _refused(self, error: sqlite3.Error) -> StorageError:
         reason = str(error)
         if "locked" in reason:
             hint = "another sharewise is writing there; wait for it or choose another --out"
-        elif "full" in reason:
+        elif "full" in reason or self._has_no_room():
             hint = "the disk is full; free some space and run the same command, finished trials are kept"
         elif any(word in reason for word in ("readonly", "unable to open", "disk I/O")):
             hint = "the folder cannot be written; choose another --out"
         else:
             hint = "the file is damaged; move it away to start anew, or choose another --out"
         return StorageError(f"trials are kept in {self.path}, which SQLite refuses ({reason}): {hint}.")
+
+    def _has_no_room(self) -> bool:
+        try:
+            return self.path is not None and shutil.disk_usage(self.path.parent).free < _NO_ROOM
+        except OSError:
+            return False
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:
@@ -63,6 +114,15 @@ class TrialStore:
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
+    def _write(self, table: str, values: tuple[Any, ...]) -> None:
+        places = ",".join("?" * (len(values) + 1))
+        self._execute(f"INSERT OR REPLACE INTO {table} VALUES ({places})", (*values, _checksum(values)))
+
+    def start_anew(self) -> None:
+        """Forget what study this is, if no trial is kept: a first attempt that failed binds nobody."""
+        if not self.statuses():
+            self._execute("DELETE FROM meta")
+
     def get(self, key: str) -> Any:
         """A JSON value of the study, or None."""
         rows = self._execute("SELECT value FROM meta WHERE key = ?", (key,))
@@ -70,18 +130,20 @@ class TrialStore:
 
     def put(self, key: str, value: Any) -> None:
         """Keep a JSON value of the study."""
-        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        self._write("meta", (key, json.dumps(value)))
 
     def add(self, result: Result) -> None:
         """Keep a finished trial."""
         spec = result.spec
         configuration = json.dumps([spec.configuration.learner, spec.configuration.options])
-        self._execute(
-            "INSERT OR REPLACE INTO trials VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,CURRENT_TIMESTAMP)",
+        latency = result.predict_ms_per_1000_rows
+        self._write(
+            "trials",
             (
                 spec.key, spec.index, spec.effort, spec.cap, spec.strategy, spec.family, configuration,
-                result.status, result.seconds, result.fits, result.steps, result.peak_memory_bytes,
-                result.size_bytes, result.predict_ms_per_1000_rows, result.message,
+                result.status, float(result.seconds), int(result.fits), int(result.steps),
+                int(result.peak_memory_bytes), int(result.size_bytes),
+                None if math.isnan(latency) else float(latency), result.message,
                 _packed(result.held_out), _packed(result.test),
             ),
         )  # fmt: skip
@@ -114,7 +176,7 @@ class TrialStore:
                 spec, status, seconds, fits, steps, peak, size, latency, message,
                 _unpacked(held_out), _unpacked(test),
             )  # fmt: skip
-        except (ValueError, TypeError, KeyError, OSError, EOFError) as error:
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise StorageError(
                 f"trials are kept in {self.path}, whose content cannot be read ({error}): the file is "
                 "damaged; move it away to start anew, or choose another --out."
@@ -145,6 +207,14 @@ def ledger_line(result: Result) -> dict[str, Any]:
         else result.predict_ms_per_1000_rows,
         "message": result.message,
     }
+
+
+def _checksum(values: Iterable[Any]) -> str:
+    digest = hashlib.sha256()
+    for value in values:
+        held = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        digest.update(f"{type(value).__name__} {len(held)} ".encode() + held)
+    return digest.hexdigest()
 
 
 def _packed(predictions: Predictions) -> bytes:

@@ -160,12 +160,14 @@ def fit_recipe(sample: Sample, recipe: Recipe, run: Run) -> Fit:
     return STRATEGIES[recipe.strategy].fit(sample, FAMILIES[recipe.family], recipe.configuration, run)
 
 
-def refit(problem: Problem, protocol: Protocol, effort: int, recipe: Recipe) -> Model:
-    """The model of a recipe fitted on all rows, however long it takes."""
+def refit(problem: Problem, protocol: Protocol, plan: Plan, recipe: Recipe) -> Model:
+    """The model of a recipe fitted on all rows (or as many as the plan allows), however long it takes."""
     seed = derived_seed(protocol.seed, 10_000)
-    everything = np.arange(len(problem))
-    folds = split(problem, everything, folds=INNER_FOLDS[effort], seed=seed)
-    return fit_recipe(Sample.of(problem, everything, folds), recipe, Run(seed=seed, effort=effort)).model
+    rows = np.arange(len(problem))
+    if plan.refit is not None and plan.refit < len(rows):
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[: plan.refit])
+    folds = split(problem, rows, folds=INNER_FOLDS[plan.effort], seed=seed)
+    return fit_recipe(Sample.of(problem, rows, folds), recipe, Run(seed=seed, effort=plan.effort)).model
 
 
 def _check_finite(predictions: Predictions) -> None:

@@ -61,7 +61,8 @@ class Metric:
     def skill(self, score: float, constant: float) -> float:
         """Share of the constant predictor's error removed: 1 perfect, 0 no better than a constant."""
         size = self.error(constant)
-        return 0.0 if size <= 1e-12 else 1.0 - self.error(score) / size
+        skill = 0.0 if size <= 1e-12 else 1.0 - self.error(score) / size
+        return 0.0 if abs(skill) < 1e-12 else skill
 
 
 def rmse(y: Array, prediction: Array) -> float:

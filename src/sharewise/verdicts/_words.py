@@ -224,6 +224,8 @@ def needed_text(problem: Problem, evidence: Evidence, decision: Decision) -> str
     """How much more evidence would settle it, as far as it can be told."""
     assert decision.overall is not None
     wanted = need(decision.overall, rope=evidence.rope, confidence=evidence.confidence)
+    if wanted.factor <= 1.0:
+        return "It is close: a few more outer folds (a larger --budget) or some more labels should settle it."
     counts = [len(problem.rows_of(task)) for task in problem.tasks]
     more = max(int(np.median(counts) * (wanted.factor - 1)), 1)
     labels = f"about {more:,} more labels a task" if more < 1e6 else "far more labels than a million a task"

@@ -21,6 +21,7 @@ import sharewise as sw
 from rich.console import Console
 from rich.table import Table
 from sharewise.studies import (
+    Bench,
     Clock,
     Protocol,
     TrialStore,
@@ -46,7 +47,7 @@ def ours(problem: sw.Problem, protocol: Protocol, name: str) -> tuple[Evidence, 
     progress = make_progress(quiet=False)
     progress.note(name)
     try:
-        found = conduct(problem, protocol, store, workers, Clock(protocol.budget), progress)
+        found = conduct(Bench(problem, protocol, store, workers, Clock(protocol.budget), progress))
     finally:
         workers.close()
         progress.close()

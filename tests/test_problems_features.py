@@ -116,7 +116,7 @@ def test_infinite_cells_are_gaps_with_a_note() -> None:
     values = RNG.normal(size=N)
     values[:3] = [np.inf, -np.inf, np.nan]
     assert np.isnan(column_of(values).values[:3]).all()
-    assert note_of(values) == "Infinite cells read as missing, by column: 'it (2)'."
+    assert note_of(values) == "Infinite cells (or beyond 1e+37) read as missing, by column: 'it (2)'."
 
 
 @pytest.mark.parametrize(

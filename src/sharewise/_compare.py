@@ -6,7 +6,9 @@ import contextlib
 import errno
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 import sharewise
 from sharewise._study import Study
-from sharewise.errors import OptionError, StorageError
+from sharewise.errors import DataError, OptionError, StorageError
 from sharewise.families import FAMILIES, Model
 from sharewise.problems import Problem, fingerprint, profile
 from sharewise.serving import DeployedModel, versions
@@ -22,6 +24,7 @@ from sharewise.strategies import ENSEMBLE, STRATEGIES, BlendModel
 from sharewise.studies import (
     EFFORTS,
     INNER_FOLDS,
+    Bench,
     Clock,
     Findings,
     Protocol,
@@ -35,10 +38,12 @@ from sharewise.studies import (
     parse_budget,
     refit_all,
 )
-from sharewise.studies._protocol import rounds_at_most
+from sharewise.studies._protocol import Plan, make_round, rounds_at_most
 from sharewise.tasks import Array
 from sharewise.verdicts import Conclusion, conclude
 
+SHORT_BUDGET = 30.0
+"""Seconds below which starting worker processes costs more than they bring."""
 MOST_WORKERS = 4
 """Workers for each processor at most: more only wait for each other, and for memory."""
 
@@ -55,6 +60,7 @@ def compare(
     families: Sequence[str] | None = None,
     rope: float = 0.01,
     quiet: bool = False,
+    since: float | None = None,
 ) -> Study:
     """Train the alternatives under one protocol, decide, and fit the winner.
 
@@ -65,11 +71,12 @@ def compare(
         out: Folder for trials, verdict, page and model. The same call on the same folder resumes; with a
             larger budget it goes on.
         seed: Source of all randomness.
-        workers: Processes; None for one a processor.
+        workers: Processes; None for one a processor (for one alone under a budget below 30 s).
         strategies: Some of ``separate``, ``joint``, ``chained``, ``ensemble``; None for all.
         families: Some of ``linear``, ``trees``, ``network``; None for all.
         rope: Relative difference too small to matter (region of practical equivalence).
         quiet: No progress on standard error.
+        since: `time.monotonic` value from which the budget counts (the command line's start); None for now.
 
     Returns:
         The study. With ``out`` its model is fitted and stored; else it is fitted when first asked for.
@@ -81,20 +88,19 @@ def compare(
     """
     protocol = _protocol(question, budget, seed, workers, strategies, families, rope)
     folder = _folder(out)
-    rounds_at_most(problem, protocol)  # data that cannot be split is refused before anything is written
+    _check_splits(problem, protocol)
     with _storing(folder):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         store = TrialStore(None if folder is None else folder / "trials.sqlite")
-    progress = make_progress(quiet=quiet)
-    runners = make_workers(problem, protocol.workers)
+    progress, runners = make_progress(quiet=quiet), make_workers(problem, protocol.workers)
     try:
         store.start_anew()
         check_same_study(store, _settings(problem, protocol))
-        clock = _clock(store, protocol)
+        bench = Bench(problem, protocol, store, runners, _clock(store, protocol, since), progress)
         for note in problem.notes:
             progress.note(note)
-        findings = conduct(problem, protocol, store, runners, clock, progress)
+        findings = conduct(bench)
         ledger = [ledger_line(result) for result in store.results(predictions=False)]
         notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
         conclusion = conclude(
@@ -103,19 +109,19 @@ def compare(
             findings.rounds,
             overlap=findings.overlap,
             unfinished=findings.unfinished,
-            context=_context(problem, protocol, findings, ledger, notes, clock.elapsed()),
+            context=_context(problem, protocol, findings, ledger, notes, bench.clock.elapsed()),
         )
 
         def fit() -> DeployedModel:
-            own = make_workers(problem, 1)
-            return _fit(problem, protocol, findings, conclusion, own, make_progress(quiet=True))
+            alone = replace(bench, workers=make_workers(problem, 1), progress=make_progress(quiet=True))
+            return _fit(alone, findings, conclusion)
 
         study = Study(problem, conclusion.verdict, ledger, tuple(dict.fromkeys(notes)), folder, fit)
         if folder is not None:
-            study._model = _fit(problem, protocol, findings, conclusion, runners, progress)
+            study._model = _fit(bench, findings, conclusion)
             with _storing(folder):
                 study._model.save(folder / "model")
-                conclusion.verdict.details["protocol"]["seconds"] = round(clock.elapsed(), 1)
+                conclusion.verdict.details["protocol"]["seconds"] = round(bench.clock.elapsed(), 1)
                 _write_json(folder / "verdict.json", conclusion.verdict.details)
                 study.report(folder / "report.html")
         return study
@@ -123,6 +129,18 @@ def compare(
         runners.close()
         progress.close()
         store.close()
+
+
+def _check_splits(problem: Problem, protocol: Protocol) -> None:
+    """Refuse data that cannot be split twice before anything is written."""
+    rounds_at_most(problem, protocol)
+    try:
+        make_round(problem, protocol, Plan(0, 1), 0)
+    except DataError as error:
+        raise DataError(
+            "training rows must split again, so that choices are made on rows no test has seen; those of the "
+            f"first fold do not: {error}"
+        ) from error
 
 
 def _folder(out: object) -> Path | None:
@@ -162,14 +180,15 @@ def _protocol(
         raise OptionError(f"a budget is a duration such as '90s' or '5min'; got {budget!r}.")
     if not isinstance(rope, int | float) or not 0 < rope < 1:
         raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
+    seconds = parse_budget(budget)
     return Protocol(
         question,
         seed,
         _named("strategies", strategies, (*STRATEGIES, ENSEMBLE)),
         _named("families", families, tuple(FAMILIES)),
         rope=float(rope),
-        budget=parse_budget(budget),
-        workers=workers or default_workers(),
+        budget=seconds,
+        workers=workers or (1 if seconds is not None and seconds < SHORT_BUDGET else default_workers()),
     )
 
 
@@ -200,11 +219,12 @@ def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
     }
 
 
-def _clock(store: TrialStore, protocol: Protocol) -> Clock:
+def _clock(store: TrialStore, protocol: Protocol, since: float | None) -> Clock:
     """The budget covers all sessions on a folder. An earlier one counts by its finished trials only: what
     an interruption cost is not held against the study, so that it ends with the same rounds."""
     spent = sum(result.seconds for result in store.results(predictions=False))
-    return Clock(protocol.budget, spent / protocol.workers)
+    started = 0.0 if since is None else max(time.monotonic() - since, 0.0)
+    return Clock(protocol.budget, spent / protocol.workers + started)
 
 
 @contextlib.contextmanager
@@ -279,22 +299,15 @@ def _context(
     }
 
 
-def _fit(
-    problem: Problem,
-    protocol: Protocol,
-    findings: Findings,
-    conclusion: Conclusion,
-    workers: Any,
-    progress: Any,
-) -> DeployedModel:
-    models = refit_all(problem, protocol, findings.plan, conclusion.recipes, workers, progress)
+def _fit(bench: Bench, findings: Findings, conclusion: Conclusion) -> DeployedModel:
+    models = refit_all(bench, findings.plan, conclusion.recipes)
     details = conclusion.verdict.details
     card = {
         "verdict": {key: details[key] for key in ("outcome", "sentence", "choice", "because", "contrast")},
         "protocol": details["protocol"],
         "warnings": details["warnings"],
     }
-    return DeployedModel.of(problem, _combined(problem, models, conclusion.weights), card)
+    return DeployedModel.of(bench.problem, _combined(bench.problem, models, conclusion.weights), card)
 
 
 def _combined(problem: Problem, models: list[Model], weights: Array) -> Model:

@@ -7,12 +7,21 @@ import contextlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from sharewise.errors import OptionError, StorageError
 
+_VERDICT = {
+    "outcome": str, "sentence": str, "choice": dict, "per_task": dict, "strategies": list, "because": list,
+    "would_change": list, "protocol": dict, "profile": dict, "warnings": list, "versions": dict,
+}  # fmt: skip
+"""What ``verdict.json`` must hold to be shown."""
+
 _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", "")
+STARTED = time.monotonic()
+"""This module is the first thing a command imports: budgets count from here, loading libraries included."""
 _PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric")
 _COMPARE = ("question", "budget", "seed", "workers", "strategies", "families", "rope", "out")
 
@@ -76,7 +85,7 @@ def _study(problem: Any, options: dict[str, Any], *, quiet: bool) -> None:
     import sharewise as sw
     from sharewise.cli._show import told
 
-    study = sw.compare(problem, quiet=quiet, **options)
+    study = sw.compare(problem, quiet=quiet, since=STARTED, **options)
     assert study.out is not None
     sys.stdout.write(told(study.verdict.details, study.out))
 
@@ -150,10 +159,13 @@ def _report(given: argparse.Namespace) -> None:
         ledger = [ledger_line(result) for result in store.results(predictions=False)]
         store.close()
     try:
+        wrong = [key for key, kind in _VERDICT.items() if not isinstance(details[key], kind)]
+        if wrong:
+            raise TypeError(wrong[0])
         text = told(details, folder)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise StorageError(
-            f"{path} is not a verdict of this version; run the same 'sharewise compare' again."
+            f"{path} is not a verdict of this version ({error}); run the same 'sharewise compare' again."
         ) from error
     reports.write(folder / "report.html", details, ledger)
     sys.stdout.write(text)

@@ -113,6 +113,8 @@ def _usable_rows(
         usable &= ~lacking
         if count:
             notes.append(f"{counted(count, 'row')} {what} left out.")
+    if not usable.any():
+        raise DataError(f"a study needs rows it can use; none of {len(labels)} is left. {' '.join(notes)}")
     return np.flatnonzero(usable)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from sharewise.errors import DataError
 from sharewise.problems._cells import Cells, Value, as_words, keys
-from sharewise.problems._words import is_marked_number, numbers_in
+from sharewise.problems._words import HUGE, is_marked_number, numbers_in
 from sharewise.tasks import Array
 
 FEW_VALUES = 10
@@ -94,25 +94,25 @@ def _spelled(cells: Cells, kind: str | None) -> Cells:
             f"a regression target holds numbers; '{cells.name}' holds '{stray}'. "
             f"Mend or blank such cells, or say --kinds {cells.name}=multiclass."
         )
-    if numeric.any() and not all(numeric[place] or is_marked_number(words[place]) for place in np.flatnonzero(present)):
+    if kind is None and all(map(is_marked_number, words[present & ~numeric])):
+        raise DataError(
+            f"a target that is a number must be written plainly (1234.5); '{cells.name}' holds '{stray}'. "
+            f"Take such marks out, or say --kinds {cells.name}=multiclass if these are classes."
+        )
+    if numeric.any():
         example = words[numeric][0]
         raise DataError(
             f"a target holds numbers or words, not both; '{cells.name}' holds '{example}' and '{stray}'. "
             f"Mend or blank such cells, or say --kinds {cells.name}=multiclass if all are classes."
         )
-    if kind is None and all(numeric[place] or is_marked_number(words[place]) for place in np.flatnonzero(present)):
-        raise DataError(
-            f"a target that is a number must be written plainly (1234.5); '{cells.name}' holds '{stray}'. "
-            f"Take such marks out, or say --kinds {cells.name}=multiclass if these are classes."
-        )
     return cells
 
 
 def _refuse_infinite(cells: Cells) -> None:
-    infinite = int(np.isinf(cells.values).sum())
+    infinite = int((np.abs(cells.values) > HUGE).sum())
     if infinite:
         raise DataError(
-            f"labels must be finite; '{cells.name}' is infinite on {infinite} of {len(cells.values)} rows. "
+            f"labels must be finite; '{cells.name}' is infinite or beyond {HUGE:g} on {infinite} of {len(cells.values)} rows. "
             "Blank those cells or take the target out of --targets."
         )
 

@@ -134,7 +134,15 @@ def _too_few_tasks(
 ) -> str:
     rule = f"at least two tasks need {LEAST_IN_TASK} labelled rows each; got {int(kept.sum())}"
     if wide:
-        counts = ", ".join(f"'{t.name}' {n}" for t, n in zip(read, at_first[0], strict=True))
+        counts = ", ".join(
+            f"'{t.name}' {n}"
+            + (
+                ""
+                if left or n < LEAST_IN_TASK
+                else f", but its classes come up fewer than {LEAST_IN_CLASS} times each"
+            )
+            for t, n, left in zip(read, at_first[0], kept[0], strict=True)
+        )
         return f"{rule} (labels: {counts}). Label more rows, or name other columns with --targets."
     counts_ = at_first[at_first > 0]
     if len(counts_) < 2:

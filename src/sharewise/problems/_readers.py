@@ -11,13 +11,14 @@ import io
 import itertools
 import re
 import stat
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sharewise.errors import DataError
+from sharewise.errors import DataError, SharewiseWarning
 from sharewise.problems._names import listed
 from sharewise.problems._text_file import PACKED_ENDINGS, first_line, read_text
 
@@ -28,6 +29,9 @@ TEXT_ENDINGS = (".csv", ".tsv", ".txt")
 PARQUET_ENDINGS = (".parquet", ".pq")
 SEPARATORS = (",", ";", "\t", "|")
 SNIFFED_LINES = 50
+BLANKS = frozenset(("None", "NA", "N/A", "n/a", "NULL", "null"))
+"""Words that pandas reads as missing and that somebody may have meant."""
+
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _DECIMAL_POINT = re.compile(r"[+-]?\d+\.\d+")
 
@@ -91,7 +95,7 @@ def _read_text(path: Path, text: str) -> pd.DataFrame:
     import pandas as pd
 
     separator = _sniffed(text, prefers_tab=".tsv" in path.name.lower())
-    width, decimal = _checked(path, text, separator)
+    width, decimal, blanks = _checked(path, text, separator)
     try:
         frame = pd.read_csv(
             io.StringIO(text), sep=separator, index_col=False, low_memory=False, decimal=decimal
@@ -105,7 +109,28 @@ def _read_text(path: Path, text: str) -> pd.DataFrame:
     if frame.shape[1] != width:
         raise DataError(f"'{path.name}' has {width} names and {frame.shape[1]} columns. Mend its first line.")
     frame.columns = [str(name).strip() for name in frame.columns]
+    _tell_blanks(path, frame, blanks)
     return frame
+
+
+def _tell_blanks(path: Path, frame: pd.DataFrame, blanks: Mapping[int, Counter[str]]) -> None:
+    """Warn of words that may be classes ('None', 'NA') and are read as missing."""
+    import pandas as pd
+
+    told = [
+        f"'{frame.columns[place]}' ({count} of '{word}')"
+        for place, words in sorted(blanks.items())
+        if not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[place])
+        for word, count in words.most_common(1)
+    ]
+    if told:
+        more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+        warnings.warn(
+            f"cells that say there is nothing are read as missing in '{path.name}': {', '.join(told[:5])}{more}; "
+            "if such a word is a class of its own, write another.",
+            SharewiseWarning,
+            stacklevel=4,
+        )
 
 
 def _lines(text: str, separator: str) -> Iterator[tuple[int, int, list[str]]]:
@@ -135,9 +160,11 @@ def _sniffed(text: str, *, prefers_tab: bool) -> str:
     return max(candidates, key=merit)
 
 
-def _checked(path: Path, text: str, separator: str) -> tuple[int, str]:
-    """The number of columns and the decimal mark, once every line has the header's cells."""
+def _checked(path: Path, text: str, separator: str) -> tuple[int, str, dict[int, Counter[str]]]:
+    """The number of columns, the decimal mark, and the words of `BLANKS` by column, once every line has
+    the header's cells."""
     points = commas = 0
+    blanks: dict[int, Counter[str]] = {}
     names: list[str] = []
     rows = 0
     line = 0
@@ -155,17 +182,26 @@ def _checked(path: Path, text: str, separator: str) -> tuple[int, str]:
                     f"{len(cells)}, the first {len(names)}. Quote cells that hold the separator "
                     f"({_spelled(separator)}), close every quote, or mend the line."
                 )
+            if not BLANKS.isdisjoint(cells):
+                for place, cell in enumerate(cells):
+                    if cell in BLANKS:
+                        blanks.setdefault(place, Counter())[cell] += 1
             if separator != "," and rows <= SNIFFED_LINES:
                 commas += sum(_DECIMAL_COMMA.fullmatch(cell.strip()) is not None for cell in cells)
                 points += sum(_DECIMAL_POINT.fullmatch(cell.strip()) is not None for cell in cells)
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise DataError(
+                f"a cell must hold at most {csv.field_size_limit():,} characters; one after line {line} of "
+                f"'{path.name}' holds more. Look for a quote that is never closed, or shorten it."
+            ) from error
         raise DataError(
             f"'{path.name}' is no readable table near line {line + 1}: {first_line(error)} "
             "Look for a quote that is never closed."
         ) from error
     if not rows:
         raise DataError(f"a table must hold rows; '{path.name}' holds one line, its header.")
-    return len(names), "," if commas and not points else "."
+    return len(names), "," if commas and not points else ".", blanks
 
 
 def _spelled(separator: str) -> str:

@@ -73,9 +73,7 @@ class Schema:
     def from_dict(cls, data: Mapping[str, Any]) -> Schema:
         """What `as_dict` wrote; unknown keys are ignored."""
         known = {field.name for field in fields(cls)}
-        plain: dict[str, Any] = {
-            key: _frozen(value) for key, value in data.items() if key in known
-        }
+        plain: dict[str, Any] = {key: _frozen(value) for key, value in data.items() if key in known}
         return cls(**plain)
 
     def read(
@@ -103,7 +101,11 @@ class Schema:
             for name, kind in zip(self.features, self.kinds, strict=True)
         )
         level = self._read_levels(source) if reads_levels else None
-        return Table(columns, source.n_rows), level, tuple(self._notes(source, strays))
+        notes = self._notes(source, strays)
+        empty = [column.name for column in columns if source.n_rows > 1 and _is_empty(column)]
+        if empty:
+            notes.append(f"{counted(len(empty), 'feature')} without a single value: {listed(empty)}.")
+        return Table(columns, source.n_rows), level, tuple(notes)
 
     def _named(self, source: Frame) -> Frame:
         """A NumPy array gets the names its columns had; it may come without the targets."""
@@ -200,6 +202,12 @@ class Schema:
         if extra:
             notes.append(f"{counted(len(extra), 'column')} not known to the model ignored: {listed(extra)}.")
         return notes
+
+
+def _is_empty(column: Column) -> bool:
+    if column.kind in ("number", "date"):
+        return bool(np.isnan(column.values).all())
+    return all(cell is None for cell in column.values)
 
 
 def _frozen(value: Any) -> Any:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sharewise.problems._cells import Cells, as_words
 from sharewise.problems._names import counted, listed
 from sharewise.problems._table import Column, ColumnKind
-from sharewise.problems._words import dates_in, is_marked_number, number_in, numbers_in
+from sharewise.problems._words import HUGE, dates_in, is_marked_number, number_in, numbers_in
 
 ENOUGH_SPELLED = 0.95
 """Share of a column's words that must spell numbers (or dates) to make it one of numbers."""
@@ -71,7 +71,7 @@ class Findings:
             )
         if self.infinite:
             told = [f"{name} ({count})" for name, count in self.infinite]
-            notes.append(f"Infinite cells read as missing, by column: {listed(told)}.")
+            notes.append(f"Infinite cells (or beyond {HUGE:g}) read as missing, by column: {listed(told)}.")
         if self.marked:
             name, example = self.marked[0]
             names = [name for name, _ in self.marked]
@@ -159,15 +159,18 @@ def _is_number(text: str) -> bool:
 
 
 def _share(
-    words: NDArray[np.object_], present: NDArray[np.bool_], has: Callable[[str], bool], at_least: float = ENOUGH_SPELLED
+    words: NDArray[np.object_],
+    present: NDArray[np.bool_],
+    has: Callable[[str], bool],
+    at_least: float = ENOUGH_SPELLED,
 ) -> bool:
     """Whether so large a share of the cells that hold something ``has`` it."""
     return sum(map(has, words[present])) >= at_least * present.sum()
 
 
 def without_infinite(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """``values`` ``(N,)`` with infinite ones as NaN, and how many there were."""
-    infinite = np.isinf(values)
+    """``values`` ``(N,)`` with infinite and huge ones as NaN, and how many there were."""
+    infinite = np.abs(values) > HUGE
     count = int(infinite.sum())
     return (np.where(infinite, np.nan, values), count) if count else (values, 0)
 

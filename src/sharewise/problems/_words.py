@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from sharewise.tasks import Array
 
 SECONDS_A_DAY = 86_400.0
+HUGE = 1e37
+"""Numbers beyond this do not fit the float32 that trees and networks compute with."""
 
 _ISO = re.compile(
     r"\d{4}([-/])\d{2}\1\d{2}"  # date

@@ -95,7 +95,13 @@ class DeployedModel:
         for target, values in zip(self.targets, self._values(frame), strict=True):
             if isinstance(target.kind, Classification):
                 for place, label in enumerate(target.kind.classes):
-                    columns[f"{target.name}={label}"] = values[:, place]
+                    name = f"{target.name}={label}"
+                    if name in columns:
+                        raise OptionError(
+                            f"columns of probabilities must have different names; two are '{name}'. "
+                            "Use predict, or rename the target or its class and compare again."
+                        )
+                    columns[name] = values[:, place]
         return _framed(columns, frame)
 
     def _values(self, frame: object) -> list[Array]:
@@ -137,8 +143,13 @@ def load(folder: str | Path) -> DeployedModel:
         StorageError: The folder is missing, damaged, foreign, or of a newer format.
     """
     path = Path(folder)
-    if not (path / "model.json").exists() and (path / "model" / "model.json").exists():
-        path = path / "model"
+    try:
+        if not (path / "model.json").exists() and (path / "model" / "model.json").exists():
+            path = path / "model"
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise StorageError(
+            f"a model is a folder with a model.json; '{path}' cannot be opened ({error.strerror}). Check the path."
+        ) from error
     content, card = read_folder(path, known=KNOWN)
     try:
         model, schema, stored = content

@@ -10,8 +10,9 @@ inner folds; each round's outer test rows only measure.
 
 from sharewise.studies._assemble import BEST, BLEND, Candidate, assemble
 from sharewise.studies._budget import parse_budget
-from sharewise.studies._conduct import Findings, check_same_study, conduct, refit_all
+from sharewise.studies._conduct import Bench, check_same_study, conduct, refit_all
 from sharewise.studies._execution import Workers, default_workers, make_workers
+from sharewise.studies._findings import Findings
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
 from sharewise.studies._protocol import EFFORTS, INNER_FOLDS, Plan, Protocol, Round, make_round
@@ -24,6 +25,7 @@ __all__ = [
     "CONSTANT",
     "EFFORTS",
     "INNER_FOLDS",
+    "Bench",
     "Candidate",
     "Clock",
     "Findings",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sharewise.studies._protocol import Plan
-from sharewise.studies._trial import Result
+from sharewise.studies._trial import Result, Spec
 
 COST = {
     "none": (1.0, 1.0, 1.0, 1.0),
@@ -20,11 +20,15 @@ on tables of 300 to 4,000 rows. Wrong by half, they cost thoroughness, never the
 LADDER = ((3, 10), (2, 10), (2, 5), (1, 10), (1, 5), (0, 5), (0, 3))
 """Effort and rounds, most wanted first."""
 SCOUT_ROWS = 1500
-SCOUT_SHARE = 0.3
-"""Of the budget at most, for the scouting round."""
+SCOUT_SHARE = 0.5
+"""Of the budget at most, for starting workers and the scouting round."""
+CUT_FACTOR = 3.0
+"""What a trial that scouting had to cut is taken to need, as a multiple of what it had."""
+LEAST_GROWTH = 0.3
+"""A trial on next to no rows still takes this share of a scouting trial."""
 SPARE = 0.92
 """Share of the budget that plans may fill."""
-FINISH = 3.0
+FINISH = 2.5
 """Seconds kept for deciding and writing."""
 LEAST_CAP = 300
 REFIT_SHARE = 0.35
@@ -54,15 +58,42 @@ class Clock:
         return None if self.budget is None else self.budget - reserve - self.elapsed()
 
 
-def round_seconds(scout: Sequence[Result], *, effort: int, rows: float, workers: int) -> float:
-    """Wall-clock seconds of a round, from the scouting round's trials.
+@dataclass(frozen=True)
+class Scouted:
+    """What the scouting round says of cost.
 
-    Args:
-        rows: Training rows as a multiple of the scouting round's.
+    Attributes:
+        seconds: ``(family, seconds)`` a trial; a guess where it was cut or not begun.
+        complete: Whether all its trials ended.
+        rows: Its training rows.
+        workers: Processes that share the work.
     """
-    total = sum(result.seconds * COST[result.spec.family][effort] for result in scout)
-    longest = max((result.seconds * COST[result.spec.family][effort] / 2 for result in scout), default=0.0)
-    return max(total / workers, longest) * max(rows, 1.0)
+
+    seconds: tuple[tuple[str, float], ...]
+    complete: bool
+    rows: int
+    workers: int
+
+    @classmethod
+    def of(cls, results: Sequence[Result], specs: Sequence[Spec], *, rows: int, workers: int) -> Scouted:
+        """From the round's trials as far as they came."""
+        found = {result.spec.key: result for result in results}
+        done = [result.seconds for result in results if result.status != "cut"]
+        guess = max(
+            (result.seconds * CUT_FACTOR for result in results if result.status == "cut"), default=1.0
+        )
+        seconds = []
+        for spec in specs:
+            result = found.get(spec.key)
+            known = result.seconds if result is not None and result.status != "cut" else guess
+            seconds.append((spec.family, known))
+        return cls(tuple(seconds), len(done) >= len(specs), rows, workers)
+
+    def round_seconds(self, effort: int, rows: int) -> float:
+        """Wall-clock seconds of a round of that effort on that many training rows."""
+        each = [seconds * COST[family][effort] for family, seconds in self.seconds]
+        # A round cannot be faster than its longest trial, which is about half of its family's.
+        return max(sum(each) / self.workers, max(each) / 2) * max(rows / self.rows, LEAST_GROWTH)
 
 
 def more_rounds(rounds: int, most: int) -> int | None:
@@ -72,42 +103,31 @@ def more_rounds(rounds: int, most: int) -> int | None:
     return next((step for step in steps if step > rounds), None)
 
 
-def choose_plan(
-    scout: Sequence[Result],
-    clock: Clock,
-    *,
-    most_rounds: int,
-    all_rows: int,
-    train_rows: int,
-    scout_rows: int,
-    workers: int,
-) -> Plan:
+def choose_plan(scouted: Scouted, clock: Clock, *, most_rounds: int, all_rows: int, train_rows: int) -> Plan:
     """The first rung of the ladder that fits what is left, the refit of the winner included; where none
     does, fewer training rows.
 
     Args:
-        all_rows, train_rows, scout_rows: Of the problem, of a round, and of the scouting round.
+        all_rows, train_rows: Of the problem and of a round.
     """
-    left = clock.left(reserve=FINISH)
     rungs = [(effort, min(rounds, most_rounds)) for effort, rounds in LADDER]
+    left = clock.left(reserve=FINISH)
     if left is None:
         return Plan(*rungs[0])
-
-    def seconds(effort: int, rows: int) -> float:
-        return round_seconds(scout, effort=effort, rows=rows / scout_rows, workers=workers)
+    finish = REFIT_SHARE * max(left, 0.1)
 
     def refit(effort: int) -> int | None:
         # The winner is at most everything in a round, on all rows.
-        share = seconds(effort, all_rows) / max(REFIT_SHARE * left, 1e-9)
+        share = scouted.round_seconds(effort, all_rows) / finish
         return None if share <= 1 else max(int(all_rows / share), LEAST_CAP)
 
-    cap: int | None = None
+    rows = train_rows
     while True:
-        rows = train_rows if cap is None else cap
-        for effort, rounds in rungs if cap is None else [rung for rung in rungs if rung[0] == 0]:
-            finish = min(seconds(effort, all_rows), REFIT_SHARE * left)
-            if seconds(effort, rows) * rounds + finish <= left * SPARE:
-                return Plan(effort, rounds, cap, refit(effort))
+        whole = rows == train_rows and scouted.complete
+        for effort, rounds in rungs if whole else [rung for rung in rungs if rung[0] == 0]:
+            last = min(scouted.round_seconds(effort, all_rows), finish)
+            if scouted.round_seconds(effort, rows) * rounds + last <= left * SPARE:
+                return Plan(effort, rounds, None if rows == train_rows else rows, refit(effort))
         if rows // 2 < LEAST_CAP:
-            return Plan(0, min(2, most_rounds), cap, refit(0))
-        cap = rows // 2
+            return Plan(0, min(2, most_rounds), None if rows == train_rows else rows, refit(0))
+        rows //= 2

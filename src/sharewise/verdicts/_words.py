@@ -90,7 +90,7 @@ def sentence(problem: Problem, evidence: Evidence, decision: Decision) -> str:
         case "equivalent":
             return (
                 f"Equivalent: sharing changes the error by {percent(-overall.mean)} ({measured} of gain), which is less than "
-                f"the {percent(evidence.rope)} that would matter; take the cheapest, {describe(deployed)}."
+                f"the {percent(evidence.rope)} that would matter; take the cheapest that keeps up, {describe(deployed)}."
             )
         case _:
             if overall.interval is None:

@@ -242,6 +242,8 @@ def check_family(family: Family, folder: Path) -> None:
             check_stored(fitted(way, name), problem, folder / f"{name}-{way}")
             if way.side == "alone":
                 check_independent(way.fit, sample_of(name))
+    for way in ways(family, case("long_uneven")):
+        check_lone_row(way.fit)
     for table in NOISE:
         for way in ways(family, noise_problem(table, 0)):
             check_no_leak(way.fit, table)
@@ -341,6 +343,18 @@ def check_independent(fit: FitSample, sample: Sample) -> None:
         rows = slice(None) if sample.level is None else spared
         np.testing.assert_array_equal(before.held_out[place][rows], after.held_out[place][rows])
         np.testing.assert_array_equal(one[place][rows], other[place][rows])
+
+
+def check_lone_row(fit: FitSample) -> None:
+    """A task's only row is predicted without its own label, however far that label moves."""
+    sample = sample_of("long_uneven")
+    assert sample.level is not None
+    (row,) = np.flatnonzero(sample.level == 7)
+    labels = sample.labels.copy()
+    labels[row] += 3.0
+    before = fit(sample, Run(SEED, effort=QUICK)).held_out[0][row, 0]
+    after = fit(replace(sample, labels=labels), Run(SEED, effort=QUICK)).held_out[0][row, 0]
+    assert abs(after - before) < 0.5, f"its label moved by 3, its held-out prediction by {after - before:.2f}"
 
 
 # --- leaks --------------------------------------------------------------------------------------------------

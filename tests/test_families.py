@@ -13,6 +13,7 @@ from conformance import (
     Way,
     case,
     check_independent,
+    check_lone_row,
     check_no_leak,
     check_repeats,
     check_shapes,
@@ -82,3 +83,10 @@ def test_alone_never_uses_other_tasks_labels(way: Way, name: str) -> None:
 )
 def test_held_out_predictions_know_nothing_of_noise(way: Way, table: str) -> None:
     check_no_leak(way.fit, table)
+
+
+@pytest.mark.parametrize(
+    "way", [way for family in FAMILIES.values() for way in ways(family, case("long_uneven"))], ids=str
+)
+def test_a_tasks_only_row_is_predicted_without_its_label(way: Way) -> None:
+    check_lone_row(way.fit)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conformance import sample_of
 
+from conformance import sample_of
 from sharewise.families import FAMILIES, Run
 from sharewise.families._net import Net
 from sharewise.networks import StackedMLP

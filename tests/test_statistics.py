@@ -102,7 +102,7 @@ def test_false_alarms_over_correlated_folds_stay_below_the_level() -> None:
     # Five-fold differences of nothing: training sets share three quarters of their rows, so folds'
     # differences correlate by about test/(test + train) = 0.2 (Nadeau & Bengio 2003, section 3).
     rng = np.random.default_rng(0)
-    n, correlation = 1000, 0.2
+    n, correlation = 600, 0.2
     common = rng.normal(size=(n, 1)) * np.sqrt(correlation)
     values = 0.02 * (common + rng.normal(size=(n, 5)) * np.sqrt(1 - correlation))
     found = [_difference(row) for row in values]
@@ -115,10 +115,10 @@ def test_false_alarms_over_correlated_folds_stay_below_the_level() -> None:
 def test_posteriors_are_calibrated_when_there_is_a_gain() -> None:
     rng = np.random.default_rng(1)
     covered = 0
-    for row in 0.03 + 0.02 * rng.normal(size=(600, 6)):
+    for row in 0.03 + 0.02 * rng.normal(size=(400, 6)):
         low, high = _difference(row, overlap=0.0).interval or (0, 0)
         covered += low <= 0.03 <= high
-    assert 0.925 < covered / 600 < 0.975
+    assert 0.925 < covered / 400 < 0.975
 
 
 # --- Holm ---------------------------------------------------------------------------------------------------

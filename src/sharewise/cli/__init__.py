@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 
@@ -25,10 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str] | None) -> int:
+    started = time.monotonic()  # budgets count from here, loading the libraries included
     try:
         from sharewise.cli._commands import run
 
-        run(parse(arguments))
+        given = parse(arguments)
+        given.started = started
+        run(given)
         sys.stdout.flush()
     except SharewiseError as error:
         return _say(str(error), 2)

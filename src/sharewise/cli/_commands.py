@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,12 @@ _VERDICT = {
 """What ``verdict.json`` must hold to be shown."""
 
 _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", "")
-STARTED = time.monotonic()
-"""This module is the first thing a command imports: budgets count from here, loading libraries included."""
 _PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric")
 _COMPARE = ("question", "budget", "seed", "workers", "strategies", "families", "rope", "out")
 
 
 def run(given: argparse.Namespace) -> None:
-    """Run the command a namespace names."""
+    """Run the command a namespace names; its budget counts from ``given.started`` (`time.monotonic`)."""
     match given.command:
         case "demo":
             _demo(given)
@@ -48,7 +45,7 @@ def _demo(given: argparse.Namespace) -> None:
             "2,287 pupils of 131 Dutch schools: language and arithmetic scores from what was known before "
             "(Snijders & Bosker 1999). Should both share a model?\n"
         )
-    _study(problem, _options(given), quiet=given.quiet)
+    _study(problem, _options(given), given)
 
 
 def _compare(given: argparse.Namespace) -> None:
@@ -74,18 +71,18 @@ def _compare(given: argparse.Namespace) -> None:
             raise OptionError(f"--kinds takes target=kind pairs; got '{told['kinds']}'.")
         problem = Problem.from_frame(read_table(given.data), **told)
     options.setdefault("out", str(Path("runs") / Path(given.data).stem))
-    _study(problem, options, quiet=given.quiet)
+    _study(problem, options, given)
 
 
 def _options(given: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(given, name) for name in _COMPARE if getattr(given, name, None) is not None}
 
 
-def _study(problem: Any, options: dict[str, Any], *, quiet: bool) -> None:
+def _study(problem: Any, options: dict[str, Any], given: argparse.Namespace) -> None:
     import sharewise as sw
     from sharewise.cli._show import told
 
-    study = sw.compare(problem, quiet=quiet, since=STARTED, **options)
+    study = sw.compare(problem, quiet=given.quiet, since=given.started, **options)
     assert study.out is not None
     sys.stdout.write(told(study.verdict.details, study.out))
 

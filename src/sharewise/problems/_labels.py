@@ -109,10 +109,11 @@ def _spelled(cells: Cells, kind: str | None) -> Cells:
 
 
 def _refuse_infinite(cells: Cells) -> None:
-    infinite = int((np.abs(cells.values) > HUGE).sum())
-    if infinite:
+    huge = np.abs(cells.values) > HUGE
+    if huge.any():
+        what = "infinite" if np.isinf(cells.values[huge]).all() else f"beyond {HUGE:g}"
         raise DataError(
-            f"labels must be finite; '{cells.name}' is infinite or beyond {HUGE:g} on {infinite} of {len(cells.values)} rows. "
+            f"labels must be finite; '{cells.name}' is {what} on {int(huge.sum())} of {len(cells.values)} rows. "
             "Blank those cells or take the target out of --targets."
         )
 

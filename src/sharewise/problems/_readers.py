@@ -190,13 +190,11 @@ def _checked(path: Path, text: str, separator: str) -> tuple[int, str, dict[int,
                 commas += sum(_DECIMAL_COMMA.fullmatch(cell.strip()) is not None for cell in cells)
                 points += sum(_DECIMAL_POINT.fullmatch(cell.strip()) is not None for cell in cells)
     except csv.Error as error:
-        if "field limit" in str(error):
-            raise DataError(
-                f"a cell must hold at most {csv.field_size_limit():,} characters; one after line {line} of "
-                f"'{path.name}' holds more. Look for a quote that is never closed, or shorten it."
-            ) from error
+        what = first_line(error)
+        if "field limit" in what:
+            what = f"a cell must hold at most {csv.field_size_limit():,} characters."
         raise DataError(
-            f"'{path.name}' is no readable table near line {line + 1}: {first_line(error)} "
+            f"'{path.name}' is no readable table near line {line + 1}: {what} "
             "Look for a quote that is never closed."
         ) from error
     if not rows:

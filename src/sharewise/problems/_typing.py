@@ -165,7 +165,7 @@ def _share(
     at_least: float = ENOUGH_SPELLED,
 ) -> bool:
     """Whether so large a share of the cells that hold something ``has`` it."""
-    return sum(map(has, words[present])) >= at_least * present.sum()
+    return sum(map(has, words[present])) >= at_least * int(present.sum())
 
 
 def without_infinite(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

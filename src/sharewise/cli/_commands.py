@@ -133,9 +133,7 @@ def _write_predictions(found: Any, out: Path) -> None:
 
 
 def _report(given: argparse.Namespace) -> None:
-    from sharewise import reports
     from sharewise.cli._show import told
-    from sharewise.studies import TrialStore, ledger_line
 
     folder = Path(given.study)
     path = folder / "verdict.json"
@@ -149,12 +147,6 @@ def _report(given: argparse.Namespace) -> None:
         raise StorageError(
             f"{path} cannot be read ({error}); run the same 'sharewise compare' again."
         ) from error
-    trials = folder / "trials.sqlite"
-    ledger = []
-    if trials.exists():
-        store = TrialStore(trials)
-        ledger = [ledger_line(result) for result in store.results(predictions=False)]
-        store.close()
     try:
         wrong = [key for key, kind in _VERDICT.items() if not isinstance(details[key], kind)]
         if wrong:
@@ -164,5 +156,15 @@ def _report(given: argparse.Namespace) -> None:
         raise StorageError(
             f"{path} is not a verdict of this version ({error}); run the same 'sharewise compare' again."
         ) from error
+    trials = folder / "trials.sqlite"
+    ledger = []
+    if trials.exists():
+        from sharewise.studies import TrialStore, ledger_line
+
+        store = TrialStore(trials)
+        ledger = [ledger_line(result) for result in store.results(predictions=False)]
+        store.close()
+    from sharewise import reports
+
     reports.write(folder / "report.html", details, ledger)
     sys.stdout.write(text)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sharewise.families._base import Configuration
 from sharewise.families._cross_fit import choose
 from sharewise.families._linear_wide import indicators
-from sharewise.families._parts import FitPart, fit_constant
+from sharewise.families._parts import ConstantPart, FitPart, fill_held_out
 from sharewise.families._sample import Fit, Fold, Model, Part, Predictions, Run, Sample
 from sharewise.modalities import TabularEncoder
 from sharewise.problems import Table, Target
@@ -69,7 +69,7 @@ def fit_booster(configuration: Configuration) -> FitPart:
         # A validation part may hold a class that training rows lack; such a fold says nothing here.
         usable = tuple(f for f in folds if len(np.unique(y[f[0]])) > 1)
         if not usable:
-            return fit_constant(y, kind, folds, fallback=y)
+            return ConstantPart(kind.constant(y)), np.full((len(y), kind.width), np.nan)
         held_out = np.full((len(y), kind.width), np.nan)
         texts = boost(X, y, usable, kind, encoder.categorical, configuration, run)
         for text, (_, valid) in zip(texts, usable, strict=True):
@@ -219,7 +219,9 @@ def fit_stacked_booster(sample: Sample, configuration: Configuration, run: Run) 
                 held_out[target][row[valid][mine]] = scaled
         scale = (mean, spread) if numbers else (np.zeros(len(places)), np.ones(len(places)))
         stacks.append(Stack(tuple(places), Committee(texts, kind), *scale))
-    return Fit(StackedBoosterModel(encoder, tuple(stacks), sample.level is not None), held_out)
+    return Fit(
+        StackedBoosterModel(encoder, tuple(stacks), sample.level is not None), fill_held_out(sample, held_out)
+    )
 
 
 def stacked_folds(sample: Sample, row: NDArray[np.intp], y: Array) -> tuple[Fold, ...]:

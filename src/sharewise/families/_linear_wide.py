@@ -135,7 +135,7 @@ def _classes(sample: Sample, place: int, X: Array, common: list[Array], run: Run
     folds = sample.folds_within(rows)
     own = np.full((len(sample), kind.width), np.nan)
     if len(rows) < FEWEST_ROWS or len(folds) < len(sample.folds) or len(np.unique(y)) < 2:
-        part, own[rows] = fit_constant(y, kind, folds, fallback=sample.labels[:, place])
+        part, own[rows] = fit_constant(sample, place, rows)
         return part, own
     axes = [direction * (REACH / np.maximum((X @ direction).std(axis=0), 1e-9)) for direction in common]
     inputs = [np.hstack([X[rows], X[rows] @ direction]) for direction in axes]

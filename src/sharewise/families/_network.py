@@ -104,10 +104,7 @@ def _fit(
             serves[cell.group, : len(mine)] = np.arange(len(chosen), len(chosen) + len(mine))
             chosen += mine
             rows = cell.rows[sample.known(target)[cell.rows]]
-            folds = sample.folds_within(rows)
-            part, own = fit_constant(
-                sample.labels[rows, target], what.kind, folds, fallback=sample.labels[:, target]
-            )
+            part, own = fit_constant(sample, target, rows)
             constant[cell.group] = part.predict(np.zeros((1, 0)))[0]
             if not mine:
                 held_out[target][rows] = own

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sharewise.families._sample import Fit, Fold, Model, Part, Predictions, Run, Sample
 from sharewise.modalities import Style, TabularEncoder
 from sharewise.problems import Table, Target
-from sharewise.tasks import Array, Kind
+from sharewise.tasks import Array
 
 FEWEST_ROWS = 4
 """A task with fewer training rows than this is served by its constant."""
@@ -96,20 +96,38 @@ def fit_each(sample: Sample, style: Style, run: Run, fit: FitPart) -> Fit:
         target = sample.targets[place]
         y = sample.labels[rows, place]
         folds = sample.folds_within(rows)
-        if len(rows) < FEWEST_ROWS or not folds or len(np.unique(y)) < 2:
-            part, own = fit_constant(y, target.kind, folds, fallback=sample.labels[:, place])
-        else:
-            part, own = fit(X[rows], y, target, folds, encoder, run)
+        part, own = fit_constant(sample, place, rows)
+        if len(rows) >= FEWEST_ROWS and folds and len(np.unique(y)) > 1:
+            part, better = fit(X[rows], y, target, folds, encoder, run)
+            own = np.where(np.isnan(better), own, better)
         parts[place].append(part)
         held_out[place][rows] = own
         run.tick()
     return Fit(PartsModel(encoder, tuple(tuple(row) for row in parts)), held_out)
 
 
-def fit_constant(y: Array, kind: Kind, folds: tuple[Fold, ...], *, fallback: Array) -> tuple[Part, Array]:
-    """The task's own constant, or that of all labels of the target where it has none."""
-    everyone = fallback[~np.isnan(fallback)]
-    own = np.tile(kind.constant(y if len(y) else everyone), (len(y), 1))
-    for train, valid in folds:
-        own[valid] = kind.constant(y[train] if len(train) else everyone)
-    return ConstantPart(kind.constant(y if len(y) else everyone)), own
+def fit_constant(sample: Sample, place: int, rows: NDArray[np.intp]) -> tuple[Part, Array]:
+    """The constant of one task (``rows`` of the target at ``place``), and its held-out predictions
+    ``(len(rows), W)``; where the task has no other labels it is that of all labels of the target."""
+    kind, labels = sample.targets[place].kind, sample.labels[:, place]
+
+    def constant(mine: NDArray[np.intp], everyone: NDArray[np.intp]) -> Array:
+        y = labels[mine] if len(mine) else labels[everyone]
+        return kind.constant(y[~np.isnan(y)])
+
+    inside = np.zeros(len(sample), dtype=bool)
+    inside[rows] = True
+    own = np.full((len(sample), kind.width), np.nan)
+    for train, valid in sample.folds:
+        own[valid] = constant(train[inside[train]], train)
+    return ConstantPart(constant(rows, np.arange(len(sample)))), own[rows]
+
+
+def fill_held_out(sample: Sample, held_out: Predictions) -> Predictions:
+    """``held_out`` with each task's constant where a model had nothing to say of a labelled row."""
+    for place, _, rows in sample.cells():
+        gaps = np.isnan(held_out[place][rows]).any(axis=1)
+        if gaps.any():
+            _, own = fit_constant(sample, place, rows)
+            held_out[place][rows[gaps]] = own[gaps]
+    return held_out

@@ -62,6 +62,16 @@ class StackedMLP(nn.Module):
             self.level_bias = nn.Parameter(torch.zeros(members, levels, outputs))
         self.dropout = dropout
         self.generator = generator
+        self.alive = torch.arange(members)
+        """Which of the first members the weights still hold."""
+        self._members = members
+
+    def keep(self, which: Tensor) -> None:
+        """Go on with the members marked in ``which`` ``(A,)`` only."""
+        self.alive = self.alive[which]
+        for parameter in self.parameters():
+            parameter.data = parameter.data[which].contiguous()
+            parameter.grad = None
 
     def _drop(self, hidden: Tensor) -> Tensor:
         """Inverted dropout (Srivastava et al. 2014) from random bytes: the rate is rounded to 1/256, and
@@ -69,9 +79,12 @@ class StackedMLP(nn.Module):
         out = round(self.dropout * 256)
         if not self.training or out == 0:
             return hidden
-        words = torch.empty(-(-hidden.numel() // 8), dtype=torch.int64)
+        # Drawn for members that have left too: what one is given must not depend on when another stops.
+        shape = (self._members, *hidden.shape[1:])
+        words = torch.empty(-(-math.prod(shape) // 8), dtype=torch.int64)
         noise = words.random_(-(2**63), None, generator=self.generator).view(torch.uint8)
-        keep = noise[: hidden.numel()].view(hidden.shape) >= out
+        noise = noise[: math.prod(shape)].view(shape)
+        keep = (noise if len(hidden) == self._members else noise[self.alive]) >= out
         return hidden * keep.to(hidden.device) * (256 / (256 - out))
 
     def forward(self, X: Tensor, level: Tensor | None = None) -> Tensor:

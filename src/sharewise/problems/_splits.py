@@ -76,9 +76,15 @@ def _enough(folds: int, available: int, noun: str) -> int:
 
 
 def _strata(problem: Problem, rows: Rows) -> list[NDArray[np.intp]]:
-    """Keys ``(n,)`` to balance by, the most important first: task, then scarce labels, then others."""
+    """Keys ``(n,)`` to balance by, the most important first: task, then scarce labels, then others.
+
+    A long table is balanced by task alone: dealing out a small task's classes evenly would make its
+    training share of a class tell its test share, which no model could know of new rows.
+    """
+    if problem.level is not None:
+        return [problem.level[rows]]
     labels = problem.labels[rows]
-    keys = [] if problem.level is None else [problem.level[rows]]
+    keys: list[NDArray[np.intp]] = []
     for d in np.argsort((~np.isnan(labels)).sum(axis=0), kind="stable"):
         known = ~np.isnan(labels[:, d])
         if isinstance(problem.targets[d].kind, Classification):

@@ -28,7 +28,14 @@ def pick_for_all(ratios: Array) -> int:
     Args:
         ratios: ``(T, C)`` held-out errors as shares of the constant's; NaN where unknown.
     """
-    return int(np.nanargmin(np.nanmean(ratios, axis=0)))
+    return int(np.argmin(_mean_known(ratios)))
+
+
+def _mean_known(ratios: Array) -> Array:
+    """Mean over tasks of what is known ``(C,)``; infinite where nothing is."""
+    known = ~np.isnan(ratios)
+    total = np.where(known, ratios, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.inf)
 
 
 def pick_by_task(ratios: Array, rows: Array) -> NDArray[np.intp]:
@@ -41,7 +48,7 @@ def pick_by_task(ratios: Array, rows: Array) -> NDArray[np.intp]:
         ratios: ``(T, C)`` as above.
         rows: ``(T,)`` held-out rows behind each error.
     """
-    common = np.nanmean(ratios, axis=0)
+    common = _mean_known(ratios)
     trust = (rows / (rows + SHRINK_ROWS))[:, None]
     own = np.where(np.isnan(ratios), common, ratios)
     shrunk = trust * own + (1 - trust) * common
@@ -72,12 +79,17 @@ def greedy(candidates: Array, y: Array, kind: Kind, weight: Array | None = None)
             losses = ((mixed[:, :, 0] - y) ** 2) @ share
         else:
             losses = -np.log(np.clip(mixed[:, rows, codes], PROBABILITY_FLOOR, 1.0)) @ share
+        losses = np.where(np.isnan(losses), np.inf, losses)  # a candidate that is silent on some row
         chosen = int(np.argmin(losses))
+        if not np.isfinite(losses[chosen]):
+            break
         count = count.copy()
         count[chosen] += 1
         total = total + candidates[chosen]
         if losses[chosen] < best * (1 - 1e-6):
             best, best_count = float(losses[chosen]), count
+    if not best_count.any():
+        return np.full(len(candidates), 1.0 / len(candidates))
     weights: Array = best_count / best_count.sum()
     return weights
 

@@ -7,7 +7,7 @@ import re
 from sharewise.errors import OptionError
 
 _UNITS = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d)\s*", re.IGNORECASE)
+_FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(sec|s|min|m|h|d)\s*", re.IGNORECASE)
 LEAST = 10.0
 """Seconds below which not even the libraries load and a first round ends."""
 

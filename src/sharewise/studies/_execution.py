@@ -109,31 +109,33 @@ class Pool:
             slots = 1 if any(deaths[place] for place in queue) else self.count
             if _over(time_left()):
                 queue.clear()  # what runs is told its own deadline
-            while queue and len(running) < slots:
-                place = queue.pop(0)
-                running[self._start().submit(_in_worker, jobs[place], time_left())] = place
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
             broken: BrokenProcessPool | None = None
+            try:
+                while queue and len(running) < slots:
+                    running[self._start().submit(_in_worker, jobs[queue[0]], time_left())] = queue[0]
+                    queue.pop(0)
+            except BrokenProcessPool as error:  # a worker died between two jobs
+                broken = error
+            if not running and broken is None:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED) if broken is None else ((), ())
             for future in done:
-                place = running.pop(future)
                 try:
                     result = future.result()
                 except BrokenProcessPool as error:
                     broken = error
-                    deaths[place] += 1
-                    queue.insert(0, place)
-                    if deaths[place] >= MOST_DEATHS:
-                        raise
                     continue
+                place = running.pop(future)
                 yield place, result
             if broken is not None:
-                for place in running.values():
-                    deaths[place] += 1
-                    queue.insert(0, place)
+                lost = list(running.values())
+                queue[:0] = lost
                 running.clear()
                 self.close()
+                for place in lost:
+                    deaths[place] += 1
+                if any(deaths[place] >= MOST_DEATHS for place in lost):
+                    raise broken
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""

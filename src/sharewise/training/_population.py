@@ -3,8 +3,7 @@
 Symbols: ``M`` members, ``D`` targets, ``N`` rows, ``P`` inputs, ``O`` outputs of all targets together.
 Members never mix: each has its own rows and its own batches. A member of a group (one task's folds) keeps,
 target by target, the weights of the epoch at which the *other* members' validation loss is least, so that
-its own validation rows remain held out; with few validation rows that loss is shrunk towards the whole
-population's, or the best of many epochs would be the luckiest one.
+its own validation rows remain held out. Nothing a member is given depends on another group's labels.
 """
 
 from __future__ import annotations
@@ -120,9 +119,10 @@ def train_population(
     }
     train = [torch.from_numpy(member.train) for member in members]
     valid, real = _padded([torch.from_numpy(member.valid) for member in members])
-    alive = torch.arange(len(members))
-    group = torch.tensor([member.group for member in members])
-    judge = _Judge(group, torch.tensor([float(len(member.valid)) for member in members]), used)
+    labelled = (~torch.isnan(data.Y[valid]) & real[:, :, None]).sum(dim=1).float()
+    judge = _Judge(
+        torch.tensor([member.group for member in members]), labelled.gather(1, target.clamp(min=0)) * used
+    )
 
     def losses(rows: Tensor, real: Tensor | None) -> Tensor:
         level = data.level[rows] if data.level is not None and levels else None
@@ -130,16 +130,19 @@ def train_population(
         if real is not None:
             truth = torch.where(real[:, :, None], truth, torch.nan)
         every = _losses(net(data.X[rows], level), truth, data)
+        alive = net.alive
         return torch.where(used[alive], every.gather(1, target[alive].clamp(min=0)), 0.0)
 
     for epoch in range(1, recipe.epochs + 1):
         net.train()
-        for rows in _batches([train[int(m)] for m in alive], generator):
+        for batch in _batches(train, generator):
+            rows = batch[net.alive]
             net.zero_grad(set_to_none=True)
             losses(rows, None).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             on_step()
         net.eval()
+        alive = net.alive
         with torch.no_grad():
             now = judge(losses(valid[alive], real[alive]), alive)
             better = used[alive] & (now < best_loss[alive])
@@ -157,41 +160,36 @@ def train_population(
             break
         # Leaving a few finished members in costs less than rebuilding the optimiser each epoch.
         if keep.float().mean() < 0.7:
-            alive = alive[keep]
+            net.keep(keep)
             optimizer.keep(keep)
     return Trained(best, best_epoch)
 
 
-SHRINK_ROWS = 20.0
-"""A group's own validation loss counts as much as the population's once it has this many rows."""
-
-
 class _Judge:
-    """Turns members' validation losses into the ones that stopping goes by."""
+    """Turns members' validation losses into the ones that their stopping goes by.
 
-    def __init__(self, group: Tensor, rows: Tensor, used: Tensor) -> None:
-        self.group, self.rows, self.used = group, rows, used
+    Args:
+        group: ``(M,)``.
+        labels: ``(M, S)`` known validation labels of each member and slot.
+    """
+
+    def __init__(self, group: Tensor, labels: Tensor) -> None:
+        self.group, self.labels = group, labels
+        self.size = int(group.max()) + 1
 
     def __call__(self, losses: Tensor, alive: Tensor) -> Tensor:
-        """``(A, S) -> (A, S)`` for the ``A`` members still in training."""
-        group, used = self.group[alive], self.used[alive]
-        weight = self.rows[alive][:, None] * used
-        size = int(self.group.max()) + 1
-        shape = (size, losses.shape[1])
-        rows = torch.zeros(shape).index_add_(0, group, weight)
-        total = torch.zeros(shape).index_add_(0, group, losses * weight)
-        alone = (torch.bincount(group, minlength=size) == 1)[group][:, None]
-        others = torch.where(alone, 0.0, weight)  # a group of one has nobody else to ask
-        own_rows = rows[group] - others
-        own = (total[group] - losses * others) / own_rows.clamp(min=1.0)
-        everyone = (total.sum(dim=0) - losses * others) / (rows.sum(dim=0) - others).clamp(min=1.0)
-        trust = own_rows / (own_rows + SHRINK_ROWS)
-        return trust * own + (1 - trust) * everyone
+        """Mean loss of the rest of each member's group, ``(A, S) -> (A, S)`` for the ``A`` members still in
+        training; its own where the rest has no labels."""
+        group, weight = self.group[alive], self.labels[alive]
+        rows = torch.zeros(self.size, losses.shape[1]).index_add_(0, group, weight)[group]
+        total = torch.zeros(self.size, losses.shape[1]).index_add_(0, group, losses * weight)[group]
+        others = rows - weight
+        return torch.where(others > 0, (total - losses * weight) / others.clamp(min=1.0), losses)
 
     def whole_groups(self, keep: Tensor, alive: Tensor) -> Tensor:
         """``keep`` ``(A,)`` for whole groups: a member stays while one of its group does."""
         group = self.group[alive]
-        kept = torch.zeros(int(self.group.max()) + 1, dtype=torch.long).index_add_(0, group, keep.long())
+        kept = torch.zeros(self.size, dtype=torch.long).index_add_(0, group, keep.long())
         return (kept > 0)[group]
 
 
@@ -275,8 +273,6 @@ class _AdamW:
 
     def keep(self, which: Tensor) -> None:
         """Drop the members that are not marked in ``which`` ``(A,)``."""
-        for place, parameter in enumerate(self.parameters):
-            parameter.data = parameter.data[which].contiguous()
-            parameter.grad = None
+        for place in range(len(self.parameters)):
             self.first[place] = self.first[place][which].contiguous()
             self.second[place] = self.second[place][which].contiguous()

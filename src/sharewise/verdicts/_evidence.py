@@ -104,12 +104,19 @@ class Evidence:
         """``(J,)`` share of the constant's error removed, mean over tasks."""
         floor = self.place(f"{CONSTANT}/none")
         assert floor is not None
-        constant = np.nanmean(self.scores[:, floor], axis=0)
+        constant = mean_known(self.scores[:, floor])
         found = np.full(scores.shape, np.nan)
         for task, metric in enumerate(self.metrics):
             for row in np.flatnonzero(~np.isnan(scores[:, task])):
                 found[row, task] = metric.skill(scores[row, task], constant[task])
         return mean_over_tasks(found)
+
+
+def mean_known(scores: Array) -> Array:
+    """Mean over rounds of what is known, ``(J, T) -> (T,)``; NaN where nothing is."""
+    known = ~np.isnan(scores)
+    total = np.where(known, scores, 0.0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
 
 
 def frequent(rows: NDArray[np.intp], inner: Array) -> int:

@@ -27,6 +27,7 @@ from sharewise.studies import (
     Bench,
     Clock,
     Findings,
+    Plan,
     Protocol,
     TrialStore,
     check_same_study,
@@ -34,11 +35,12 @@ from sharewise.studies import (
     default_workers,
     ledger_line,
     make_progress,
+    make_round,
     make_workers,
     parse_budget,
     refit_all,
+    rounds_at_most,
 )
-from sharewise.studies._protocol import Plan, make_round, rounds_at_most
 from sharewise.tasks import Array
 from sharewise.verdicts import Conclusion, conclude
 

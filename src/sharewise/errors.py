@@ -26,5 +26,9 @@ class NotFittedError(SharewiseError, RuntimeError):
     """Something was asked of a study that has not got that far."""
 
 
+class WorkerError(SharewiseError, RuntimeError):
+    """A trial took its worker process down again and again, most likely for want of memory."""
+
+
 class SharewiseWarning(UserWarning):
     """The run goes on and its result is right, but the user should know."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +26,13 @@ class Net:
     Attributes:
         first, first_bias: ``(M, P, H)``, ``(M, 1, H)``.
         second, second_bias: ``(M, H, H)``, ``(M, 1, H)``.
-        head, head_bias: ``(M, H, W)``, ``(M, 1, W)``.
+        head, head_bias: ``(M, H, W)``, ``(M, 1, W)``, in the target's own units (the bias in float64).
         level_embedding: ``(M, L, H)``, with ``level_head`` ``(M, L, H, W)`` and ``level_bias``
             ``(M, L, W)``; None where the level does not enter. All weights are None where no member
             serves.
         serves: ``(G, K)`` members averaged for each of ``G`` levels (one row for all where ``G`` is 1);
             -1 for none.
         constant: ``(G, W)`` prediction where no member serves.
-        mean, spread: Scale of a number target.
         kind: What is predicted.
     """
 
@@ -41,14 +41,12 @@ class Net:
     second: Weights | None
     second_bias: Weights | None
     head: Weights | None
-    head_bias: Weights | None
+    head_bias: Array | None
     level_embedding: Weights | None
     level_head: Weights | None
     level_bias: Weights | None
     serves: NDArray[np.int64]
     constant: Array
-    mean: float
-    spread: float
     kind: Kind
 
     def member(self, place: int, X: Weights, level: NDArray[np.intp] | None) -> Array:
@@ -63,7 +61,7 @@ class Net:
             own = np.einsum("nh,nhw->nw", hidden, self.level_head[place][level])
             scores = scores + own + self.level_bias[place][level]
         exact = scores.astype(np.float64)
-        return softmax(exact) if isinstance(self.kind, Classification) else exact * self.spread + self.mean
+        return softmax(exact) if isinstance(self.kind, Classification) else exact
 
     def predict(self, X: Weights, level: NDArray[np.intp] | None) -> Array:
         """``(n, W)``."""
@@ -84,7 +82,7 @@ class Net:
         return average
 
 
-def _there(weights: Weights | None) -> Weights:
+def _there(weights: NDArray[Any] | None) -> NDArray[Any]:
     assert weights is not None  # a member is only asked where one serves
     return weights
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.families._base import Configuration, Family, configuration
-from sharewise.families._linear_wide import indicators
 from sharewise.families._net import Net, NetworkModel
 from sharewise.families._parts import FEWEST_ROWS, fit_constant
 from sharewise.families._sample import Fit, Rows, Run, Sample
@@ -85,7 +84,7 @@ def _fit(
         weight_decay=configuration.get("weight_decay", 1e-2),
         epochs=EPOCHS[run.effort],
     )
-    data, mean, spread = _data(sample, X)
+    data, mean, spread = _data(sample, X, cells)
     members, owner = _members(sample, cells)
     weights, reached = _trained(data, members, recipe, levels, run)
 
@@ -109,11 +108,16 @@ def _fit(
             if not mine:
                 held_out[target][rows] = own
         net = Net(
-            **_read_off(weights, chosen, slot, slice(*data.columns[target])),
+            **_read_off(
+                weights,
+                chosen,
+                slot,
+                slice(*data.columns[target]),
+                mean[[owner[m] for m in chosen], target],
+                spread[[owner[m] for m in chosen], target],
+            ),
             serves=serves,
             constant=constant,
-            mean=float(mean[target]),
-            spread=float(spread[target]),
             kind=what.kind,
         )
         nets.append(net)
@@ -125,24 +129,36 @@ def _fit(
     return Fit(NetworkModel(encoder, tuple(nets)), held_out)
 
 
-def _data(sample: Sample, X: NDArray[np.float32]) -> tuple[Data, Array, Array]:
-    """Common tensors, and each target's mean and spread (0 and 1 for classes)."""
+def _data(sample: Sample, X: NDArray[np.float32], cells: Sequence[Cell]) -> tuple[Data, Array, Array]:
+    """Common tensors; mean and spread ``(cells, D)`` by which each cell's numbers are standardised (0 and 1
+    for classes). A row belongs to one cell of each target."""
     import torch
 
     from sharewise.training import Data
 
-    Z, mean, spread, places = indicators(sample.labels, sample.targets)
-    is_class = tuple(isinstance(target.kind, Classification) for target in sample.targets)
-    first = np.array([columns.start for columns in places])
-    Y = np.where(is_class, sample.labels, Z[:, first])
+    is_class = np.array([isinstance(target.kind, Classification) for target in sample.targets])
+    mean, spread = np.zeros((len(cells), len(is_class))), np.ones((len(cells), len(is_class)))
+    Y = sample.labels.copy()
+    for place, cell in enumerate(cells):
+        for target in cell.targets:
+            own = sample.labels[cell.rows, target]
+            if is_class[target] or np.isnan(own).all():
+                continue
+            mean[place, target] = np.nanmean(own)
+            spread[place, target] = np.nanstd(own) or 1.0
+            Y[cell.rows, target] = (own - mean[place, target]) / spread[place, target]
+    stops = np.cumsum([target.kind.width for target in sample.targets])
     data = Data(
         torch.from_numpy(X),
         torch.from_numpy(Y.astype(np.float32)),
         None if sample.level is None else torch.from_numpy(sample.level.astype(np.int64)),
-        tuple((columns.start, columns.stop) for columns in places),
-        is_class,
+        tuple(
+            (int(stop) - target.kind.width, int(stop))
+            for stop, target in zip(stops, sample.targets, strict=True)
+        ),
+        tuple(bool(one) for one in is_class),
     )
-    return data, np.where(is_class, 0.0, mean[first]), np.where(is_class, 1.0, spread[first])
+    return data, mean, spread
 
 
 def _members(sample: Sample, cells: Sequence[Cell]) -> tuple[list[Member], list[int]]:
@@ -198,16 +214,28 @@ def _chunks(members: Sequence[Member], width: int) -> list[tuple[int, int]]:
     return found
 
 
-def _read_off(weights: Weights, chosen: list[int], slot: int, columns: slice) -> dict[str, Any]:
-    """The chosen members' weights with only one target's output columns; None where nothing serves."""
+def _read_off(
+    weights: Weights, chosen: list[int], slot: int, columns: slice, mean: Array, spread: Array
+) -> dict[str, Any]:
+    """The chosen members' weights with only one target's output columns, outputs in the target's own units;
+    None where nothing serves.
+
+    Args:
+        mean, spread: ``(len(chosen),)`` scale of each member's target.
+    """
     names = ("first", "first_bias", "second", "second_bias", "level_embedding")
     heads = ("head", "head_bias", "level_head", "level_bias")
+    own: dict[str, Any] = dict.fromkeys((*names, *heads))
     if not chosen:
-        return dict.fromkeys((*names, *heads))
-    own: dict[str, Any] = {}
-    for name in (*names, *heads):
-        value = weights[name][chosen, slot] if name in weights else None
-        own[name] = (
-            None if value is None else np.ascontiguousarray(value[..., columns] if name in heads else value)
-        )
+        return own
+    for name in names:
+        if name in weights:
+            own[name] = np.ascontiguousarray(weights[name][chosen, slot])
+    for name in heads:
+        if name in weights:
+            values = weights[name][chosen, slot][..., columns]
+            scaled = values * spread.reshape(-1, *[1] * (values.ndim - 1))
+            own[name] = np.ascontiguousarray(scaled, dtype=np.float32)
+    bias = weights["head_bias"][chosen, slot][..., columns].astype(np.float64)
+    own["head_bias"] = bias * spread[:, None, None] + mean[:, None, None]
     return own

@@ -15,7 +15,15 @@ from sharewise.studies._execution import Workers, default_workers, make_workers
 from sharewise.studies._findings import Findings
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
-from sharewise.studies._protocol import EFFORTS, INNER_FOLDS, Plan, Protocol, Round, make_round
+from sharewise.studies._protocol import (
+    EFFORTS,
+    INNER_FOLDS,
+    Plan,
+    Protocol,
+    Round,
+    make_round,
+    rounds_at_most,
+)
 from sharewise.studies._storage import TrialStore, ledger_line
 from sharewise.studies._trial import CONSTANT, Recipe, Result, Spec, run_trial, specs_for
 
@@ -48,6 +56,7 @@ __all__ = [
     "make_workers",
     "parse_budget",
     "refit_all",
+    "rounds_at_most",
     "run_trial",
     "specs_for",
 ]

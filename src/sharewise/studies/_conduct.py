@@ -139,7 +139,8 @@ def _run(bench: Bench, specs: Sequence[Spec], phase: str, reserve: float) -> Non
 def _scouted_plan(bench: Bench, most_rounds: int) -> Plan:
     train_rows = bench.train_rows()
     budget = bench.clock.budget
-    reserve = 0.0 if budget is None else max(budget * (1 - SCOUT_SHARE), FINISH)
+    # Under a budget of seconds, loading the libraries has taken its part already.
+    reserve = 0.0 if budget is None else min(max(budget * (1 - SCOUT_SHARE), FINISH), 2 * FINISH + budget / 4)
     _run(bench, _scouting_specs(bench), "Scouting", reserve)
     return choose_plan(
         _scouted(bench),

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from sharewise.errors import WorkerError
 from sharewise.problems import Problem
 
 T = TypeVar("T")
@@ -135,7 +136,10 @@ class Pool:
                 for place in lost:
                     deaths[place] += 1
                 if any(deaths[place] >= MOST_DEATHS for place in lost):
-                    raise broken
+                    raise WorkerError(
+                        f"a trial must not end its worker process; one did {MOST_DEATHS} times, most likely for want of "
+                        "memory. Use fewer --workers, or fewer rows or columns."
+                    ) from broken
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""

@@ -38,6 +38,7 @@ def gather(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) 
     overlaps: list[float] = []
     notes: list[str] = []
     unfinished: dict[str, str] = {}
+    failures: dict[str, str] = {}
     wanted: set[str] = set()
     for index in range(plan.rounds):
         specs = specs_for(problem, protocol, plan, index)
@@ -60,8 +61,12 @@ def gather(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) 
             if result.status == "failed":
                 note = f"{result.spec.strategy}/{result.spec.family} {result.spec.configuration} failed: {result.message}"
                 notes.append(note)
+                failures.setdefault(f"{result.spec.strategy}/{result.spec.family}", str(result.message))
     have = set.intersection(*[{c.name for c in candidates} for candidates in rounds]) if rounds else set()
-    missing = {name: unfinished.get(name, "its trials failed") for name in sorted(wanted - have)}
+    missing = {
+        name: unfinished.get(name) or failures.get(name, "its trials failed")
+        for name in sorted(wanted - have)
+    }
     if len(rounds) < plan.rounds:
         notes.append(f"{len(rounds)} of {plan.rounds} planned rounds were finished within the budget.")
     if plan.cap is not None:

@@ -28,7 +28,7 @@ LEAST_GROWTH = 0.3
 """A trial on next to no rows still takes this share of a scouting trial."""
 SPARE = 0.92
 """Share of the budget that plans may fill."""
-FINISH = 2.5
+FINISH = 2.0
 """Seconds kept for deciding and writing."""
 LEAST_CAP = 300
 REFIT_SHARE = 0.35

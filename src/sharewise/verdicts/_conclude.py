@@ -60,6 +60,14 @@ def conclude(
             "a verdict needs at least one complete round of trials; none was finished. Give a larger --budget."
         )
     evidence = Evidence.of(problem, protocol, rounds, overlap)
+    if not evidence.side(shares=False):
+        reasons_why = "; ".join(
+            f"{name}: {why}" for name, why in unfinished.items() if name.startswith("separate")
+        )
+        raise NotFittedError(
+            f"a verdict compares with separate models, and none was finished ({reasons_why or 'no trial of them ended'}). "
+            "Give a larger --budget, or look at the failures listed above."
+        )
     decision = decide(evidence)
     recipes, weights = deployment(evidence, decision.deploy)
     text = sentence(problem, evidence, decision)

@@ -68,7 +68,7 @@ def difference(values: Array, *, overlap: float, rope: float, confidence: float)
             p_value, count, spread, overlap,
         )  # fmt: skip
     posterior = stats.t(df=count - 1, loc=mean, scale=error)
-    half = float(stats.t.ppf(0.5 + confidence / 2, df=count - 1)) * error
+    half = float(stats.t.ppf(0.5 + confidence / 2, df=count - 1) * error)
     better, worse = float(posterior.sf(rope)), float(posterior.cdf(-rope))
     p_value = float(2 * stats.t.sf(abs(mean) / error, df=count - 1))
     return Difference(

@@ -36,7 +36,7 @@ from sharewise.studies import (
     specs_for,
 )
 from sharewise.studies._execution import InProcess, Pool
-from sharewise.studies._plan import LADDER, LEAST_CAP, Scouted, choose_plan, more_rounds
+from sharewise.studies._plan import LADDER, LEAST_CAP, Scouted, choose_plan
 from sharewise.studies._protocol import rounds_at_most
 from sharewise.tasks import METRICS
 from worker_jobs import fail, kill_always, kill_once, seconds_left, square, wait_for_the_end
@@ -295,16 +295,6 @@ def test_the_plan_fits_its_own_estimate() -> None:
         plan = _plan(budget)
         if plan.cap is None:
             assert _scouted(1.0).round_seconds(plan.effort, 4000) * plan.rounds <= budget
-
-
-def test_rounds_grow_in_steps_to_the_most() -> None:
-    step, seen = 2, []
-    while (more := more_rounds(step, 10)) is not None:
-        assert more > step
-        step = more
-        seen.append(step)
-    assert seen[-1] == 10
-    assert more_rounds(4, 4) is None
 
 
 # --- the store ----------------------------------------------------------------------------------------------

@@ -70,8 +70,8 @@ def compare(
         problem: The tasks and their rows.
         question: ``known``: serve the tasks at hand.
         budget: Wall clock for everything: ``"90s"``, ``"5min"``, seconds, or None for no bound.
-        out: Folder for trials, verdict, page and model. The same call on the same folder resumes; with a
-            larger budget it goes on.
+        out: Folder for trials, verdict, page and model. The same call on the same folder
+            resumes.
         seed: Source of all randomness.
         workers: Processes; None for one a processor (for one alone under a budget below 30 s).
         strategies: Some of ``separate``, ``joint``, ``chained``, ``ensemble``; None for all.

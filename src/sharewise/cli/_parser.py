@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="the main job on real bundled data, in about 90 s on two cores")
     _common(demo, out="runs/demo")
-    demo.set_defaults(budget="80s")
+    demo.set_defaults(budget="100s")
 
     compare = commands.add_parser(
         "compare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -17,11 +17,9 @@ from sharewise.studies._plan import (
     FINISH,
     SCOUT_ROWS,
     SCOUT_SHARE,
-    SPARE,
     Clock,
     Scouted,
     choose_plan,
-    more_rounds,
 )
 from sharewise.studies._progress import Progress
 from sharewise.studies._protocol import Plan, Protocol, outer_rows, rounds_at_most
@@ -83,20 +81,15 @@ def check_same_study(store: TrialStore, settings: dict[str, object]) -> None:
 
 
 def conduct(bench: Bench) -> Findings:
-    """Run what is missing of the plan; trials already kept are not run again."""
+    """Run what is missing of the plan; trials already kept are not run again.
+
+    The plan is made once and kept: whatever interrupts the study, it ends with the same rounds.
+    """
     most_rounds = rounds_at_most(bench.problem, bench.protocol)
     kept = bench.store.get("plan")
     plan = _scouted_plan(bench, most_rounds) if kept is None else Plan(**kept)
     bench.store.put("plan", asdict(plan))
     _run(bench, _specs(bench, plan), "Trials", _reserve(bench, plan))
-    while (more := more_rounds(plan.rounds, most_rounds)) is not None:
-        reserve = _reserve(bench, plan)
-        left = bench.clock.left(reserve=reserve)
-        if left is not None and (more - plan.rounds) * _typical_round(bench, plan) > left * SPARE:
-            break
-        plan = replace(plan, rounds=more)
-        bench.store.put("plan", asdict(plan))
-        _run(bench, _specs(bench, plan), "More trials", reserve)
     bench.progress.phase("Deciding", 0)
     return gather(bench.problem, bench.protocol, bench.store, plan)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sharewise.errors import WorkerError
@@ -163,10 +164,14 @@ def _initialise(problem: Problem, parent: int) -> None:
 
 
 def warm_up() -> None:
-    """Import now what a first trial would, so that its seconds are its own."""
-    import lightgbm  # noqa: F401
+    """Do now what a library does at first use, so that a first trial's seconds are its own."""
+    import lightgbm
 
     import sharewise.training  # noqa: F401
+
+    rows = np.arange(40.0)
+    known = lightgbm.Dataset(rows[:, None], rows)
+    lightgbm.train({"verbosity": -1, "num_threads": 1}, known, num_boost_round=1)
 
 
 def _follow(parent: int) -> None:

@@ -11,9 +11,9 @@ from sharewise.studies._trial import Result, Spec
 
 COST = {
     "none": (1.0, 1.0, 1.0, 1.0),
-    "linear": (1.0, 2.5, 4.0, 4.0),
-    "trees": (1.0, 4.0, 20.0, 27.0),
-    "network": (1.0, 1.5, 2.5, 6.0),
+    "linear": (1.0, 2.4, 4.0, 4.0),
+    "trees": (1.0, 3.6, 20.0, 27.0),
+    "network": (1.0, 1.25, 2.5, 6.0),
 }
 """Seconds of all a family's trials of a round, by effort, as multiples of the scouting round's: measured
 on tables of 300 to 4,000 rows. Wrong by half, they cost thoroughness, never the deadline."""
@@ -94,13 +94,6 @@ class Scouted:
         each = [seconds * COST[family][effort] for family, seconds in self.seconds]
         # A round cannot be faster than its longest trial, which is about half of its family's.
         return max(sum(each) / self.workers, max(each) / 2) * max(rows / self.rows, LEAST_GROWTH)
-
-
-def more_rounds(rounds: int, most: int) -> int | None:
-    """The next larger number of rounds on the ladder, or None. In steps, so that the same study on the
-    same machine nearly always ends with the same rounds, whatever the clock's small differences."""
-    steps = sorted({min(rung, most) for _, rung in LADDER})
-    return next((step for step in steps if step > rounds), None)
 
 
 def choose_plan(scouted: Scouted, clock: Clock, *, most_rounds: int, all_rows: int, train_rows: int) -> Plan:

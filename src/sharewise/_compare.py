@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 import sharewise
+from sharewise._arguments import folder_of, protocol_of
 from sharewise._study import Study
-from sharewise.errors import DataError, OptionError, StorageError
-from sharewise.families import FAMILIES, Model
+from sharewise.errors import DataError, StorageError
+from sharewise.families import Model
 from sharewise.problems import Problem, fingerprint, profile
 from sharewise.serving import DeployedModel, versions
-from sharewise.strategies import ENSEMBLE, STRATEGIES, BlendModel
+from sharewise.strategies import ENSEMBLE, BlendModel
 from sharewise.studies import (
     EFFORTS,
     INNER_FOLDS,
@@ -32,22 +33,15 @@ from sharewise.studies import (
     TrialStore,
     check_same_study,
     conduct,
-    default_workers,
     ledger_line,
     make_progress,
     make_round,
     make_workers,
-    parse_budget,
     refit_all,
     rounds_at_most,
 )
 from sharewise.tasks import Array
 from sharewise.verdicts import Conclusion, conclude
-
-SHORT_BUDGET = 30.0
-"""Seconds below which starting worker processes costs more than they bring."""
-MOST_WORKERS = 4
-"""Workers for each processor at most: more only wait for each other, and for memory."""
 
 
 def compare(
@@ -88,8 +82,8 @@ def compare(
         StorageError: The folder cannot be used; what it holds is kept.
         KeyboardInterrupt: After Ctrl-C; finished trials are kept in ``out``.
     """
-    protocol = _protocol(question, budget, seed, workers, strategies, families, rope)
-    folder = _folder(out)
+    protocol = protocol_of(question, budget, seed, workers, strategies, families, rope)
+    folder = folder_of(out)
     _check_splits(problem, protocol)
     with _storing(folder):
         if folder is not None:
@@ -143,71 +137,6 @@ def _check_splits(problem: Problem, protocol: Protocol) -> None:
             "training rows must split again, so that choices are made on rows no test has seen; those of the "
             f"first fold do not: {error}"
         ) from error
-
-
-def _folder(out: object) -> Path | None:
-    if out is None:
-        return None
-    if not isinstance(out, str | os.PathLike):
-        raise OptionError(f"out is the path of a folder; got {out!r}.")
-    text = os.fspath(out)
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
-        raise OptionError(f"out is the path of a folder; got {text!r}. Name one, as in --out runs/schools.")
-    return Path(text)
-
-
-def _protocol(
-    question: str,
-    budget: str | float | None,
-    seed: object,
-    workers: object,
-    strategies: Sequence[str] | None,
-    families: Sequence[str] | None,
-    rope: object,
-) -> Protocol:
-    if question != "known":
-        raise OptionError(
-            f"this version answers the question 'known' (serve the tasks at hand); got '{question}'."
-        )
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
-    most = MOST_WORKERS * default_workers()
-    if workers is not None and (
-        isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= most
-    ):
-        raise OptionError(
-            f"workers is a whole number from 1 to {most}, {MOST_WORKERS} for each processor here; got {workers!r}."
-        )
-    if budget is not None and not isinstance(budget, str | int | float):
-        raise OptionError(f"a budget is a duration such as '90s' or '5min'; got {budget!r}.")
-    if not isinstance(rope, int | float) or not 0 < rope < 1:
-        raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
-    seconds = parse_budget(budget)
-    return Protocol(
-        question,
-        seed,
-        _named("strategies", strategies, (*STRATEGIES, ENSEMBLE)),
-        _named("families", families, tuple(FAMILIES)),
-        rope=float(rope),
-        budget=seconds,
-        workers=workers or (1 if seconds is not None and seconds < SHORT_BUDGET else default_workers()),
-    )
-
-
-def _named(what: str, given: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
-    if given is None:
-        return known
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        given = [str(given)]
-    listed = list(given)
-    unknown = [name for name in listed if name not in known]
-    if unknown or not listed:
-        found = f"'{unknown[0]}'" if unknown else "none"
-        raise OptionError(f"{what} are some of {', '.join(known)}; got {found}.")
-    chosen = tuple(name for name in known if name in listed)
-    if what == "strategies" and "separate" not in chosen:
-        raise OptionError("strategies must hold 'separate', what all others are compared with. Add it.")
-    return chosen
 
 
 def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:

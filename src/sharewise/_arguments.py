@@ -1,0 +1,92 @@
+"""What `compare` is given, checked: one sentence for each thing that can be off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from sharewise.errors import OptionError
+from sharewise.families import FAMILIES
+from sharewise.strategies import ENSEMBLE, STRATEGIES
+from sharewise.studies import Protocol, default_workers, parse_budget
+
+SHORT_BUDGET = 30.0
+"""Seconds below which starting worker processes costs more than they bring."""
+MOST_WORKERS = 4
+"""Workers for each processor at most: more only wait for each other, and for memory."""
+
+
+def folder_of(out: object) -> Path | None:
+    """The folder that ``out`` names, or None.
+
+    Raises:
+        OptionError: It is no path.
+    """
+    if out is None:
+        return None
+    if not isinstance(out, str | os.PathLike):
+        raise OptionError(f"out is the path of a folder; got {out!r}.")
+    text = os.fspath(out)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise OptionError(f"out is the path of a folder; got {text!r}. Name one, as in --out runs/schools.")
+    return Path(text)
+
+
+def protocol_of(
+    question: str,
+    budget: str | float | None,
+    seed: object,
+    workers: object,
+    strategies: Sequence[str] | None,
+    families: Sequence[str] | None,
+    rope: object,
+) -> Protocol:
+    """The arguments of `compare` as a protocol.
+
+    Raises:
+        OptionError: One of them is off.
+    """
+    if question != "known":
+        raise OptionError(
+            f"this version answers the question 'known' (serve the tasks at hand); got '{question}'."
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
+    most = MOST_WORKERS * default_workers()
+    if workers is not None and (
+        isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= most
+    ):
+        raise OptionError(
+            f"workers is a whole number from 1 to {most}, {MOST_WORKERS} for each processor here; got {workers!r}."
+        )
+    if budget is not None and not isinstance(budget, str | int | float):
+        raise OptionError(f"a budget is a duration such as '90s' or '5min'; got {budget!r}.")
+    if not isinstance(rope, int | float) or not 0 < rope < 1:
+        raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
+    seconds = parse_budget(budget)
+    return Protocol(
+        question,
+        seed,
+        _named("strategies", strategies, (*STRATEGIES, ENSEMBLE)),
+        _named("families", families, tuple(FAMILIES)),
+        rope=float(rope),
+        budget=seconds,
+        workers=workers or (1 if seconds is not None and seconds < SHORT_BUDGET else default_workers()),
+    )
+
+
+def _named(what: str, given: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    if given is None:
+        return known
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        given = [str(given)]
+    listed = list(given)
+    unknown = [name for name in listed if name not in known]
+    if unknown or not listed:
+        found = f"'{unknown[0]}'" if unknown else "none"
+        raise OptionError(f"{what} are some of {', '.join(known)}; got {found}.")
+    chosen = tuple(name for name in known if name in listed)
+    if what == "strategies" and "separate" not in chosen:
+        raise OptionError("strategies must hold 'separate', what all others are compared with. Add it.")
+    return chosen

@@ -44,6 +44,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegressionCV, MultiTaskElasticNetCV, RidgeCV
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, train_test_split
 from sklearn.multioutput import ClassifierChain, MultiOutputRegressor, RegressorChain
+from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -367,6 +368,18 @@ def _together(name: str, make: Callable[[int], Any]) -> Peer:
     return Peer(name, _on_matrices(partial(_jointly, make)))
 
 
+def _mlp(seed: int) -> MLPRegressor:
+    # The rate and the patience of the library's own networks, so that both sides have one of each family.
+    return MLPRegressor(
+        hidden_layer_sizes=(128, 128),
+        learning_rate_init=2e-3,
+        early_stopping=True,
+        n_iter_no_change=30,
+        max_iter=2000,
+        random_state=seed,
+    )
+
+
 def _named(*all_peers: Peer) -> dict[str, Peer]:
     return {peer.name: peer for peer in all_peers}
 
@@ -395,6 +408,8 @@ def more_regression() -> dict[str, Peer]:
         _together("extra_trees_multi_leaf5", partial(_forest, leaf=5)),
         _together("chain_lightgbm", _chain(_lightgbm_stopped)),
         _together("reduced_rank_ridge", lambda seed: ReducedRankRidge(seed)),
+        _alone("mlp_per_target", lambda seed: _scaled(_mlp(seed))),
+        _together("mlp_multi", _mlp),
     )
 
 

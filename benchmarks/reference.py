@@ -53,6 +53,7 @@ WIDE_SEPARATE: Final = (
     "lightgbm_early_stopping",
     "extra_trees_per_target",
     "extra_trees_per_target_leaf5",
+    "mlp_per_target",
 )
 WIDE_SHARED: Final = (
     "chain_ridge",
@@ -62,6 +63,7 @@ WIDE_SHARED: Final = (
     "reduced_rank_ridge",
     "extra_trees_multi",
     "extra_trees_multi_leaf5",
+    "mlp_multi",
 )
 LONG_SEPARATE: Final = ("ridge_per_task", "lightgbm_per_task", "extra_trees_per_task")
 LONG_SHARED: Final = ("ridge_pooled", "ridge_pooled_one_hot", "ridge_pooled_offsets", "lightgbm_pooled")

@@ -118,7 +118,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tables", default=DEFAULT)
-    parser.add_argument("--budget", type=float, default=240.0, help="seconds of each study")
+    parser.add_argument("--budget", type=float, default=400.0, help="seconds of each study")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--peers", help="only these, comma-separated")
     parser.add_argument("--out", type=Path, help="keep each table's lines as JSON lines")

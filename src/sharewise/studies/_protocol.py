@@ -99,9 +99,9 @@ def rounds_at_most(problem: Problem, protocol: Protocol) -> int:
 
 def make_round(problem: Problem, protocol: Protocol, plan: Plan, index: int) -> Round:
     """The ``index``-th round: folds of the first repeat first."""
-    per_repeat = len(outer_rows(problem, protocol, 0))
-    repeat, fold = divmod(index, per_repeat)
-    train, test = outer_rows(problem, protocol, repeat)[fold]
+    first = outer_rows(problem, protocol, 0)
+    repeat, fold = divmod(index, len(first))
+    train, test = (first if repeat == 0 else outer_rows(problem, protocol, repeat))[fold]
     seed = derived_seed(protocol.seed, repeat, fold)
     if plan.cap is not None and len(train) > plan.cap:
         train = np.sort(np.random.default_rng(seed).permutation(train)[: plan.cap])

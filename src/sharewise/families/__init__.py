@@ -9,7 +9,7 @@ inner fold held out.
 ['linear', 'network', 'trees']
 """
 
-from sharewise.families._base import Configuration, Family, configuration
+from sharewise.families._base import Configuration, Dimension, Family, Space, configuration
 from sharewise.families._boosting import Committee, Stack, StackedBoosterModel
 from sharewise.families._extra_trees import ForestPart, LevelMeans, SharedForestModel
 from sharewise.families._forest import Forest
@@ -19,6 +19,7 @@ from sharewise.families._net import Net, NetworkModel
 from sharewise.families._network import Network
 from sharewise.families._parts import ConstantPart, LinearPart, PartsModel
 from sharewise.families._sample import Fit, Model, OutOfTime, Part, Predictions, Run, Sample
+from sharewise.families._stacked_family import StackedFamily
 from sharewise.families._trees import Trees
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (Linear(), Trees(), Network())}
@@ -44,6 +45,7 @@ __all__ = [
     "FAMILIES",
     "FAMILY_STATE",
     "Configuration",
+    "Dimension",
     "Family",
     "Fit",
     "Linear",
@@ -54,6 +56,8 @@ __all__ = [
     "Predictions",
     "Run",
     "Sample",
+    "Space",
+    "StackedFamily",
     "Trees",
     "configuration",
 ]

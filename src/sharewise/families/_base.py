@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -33,6 +34,27 @@ class Configuration:
         return float(dict(self.options).get(key, default))
 
 
+@dataclass(frozen=True)
+class Dimension:
+    """A setting that tuning may choose.
+
+    Attributes:
+        low, high: Bounds, both allowed.
+        log: Searched on a logarithmic scale.
+        whole: Whole numbers only.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+Space = Mapping[str, Mapping[str, Dimension]]
+"""A family's search space: learner -> setting -> its dimension. A learner whose penalty is chosen inside
+every fit, as ridge's is, has nothing left to tune and is absent."""
+
+
 def configuration(learner: str, **options: str | int | float) -> Configuration:
     """A `Configuration` from keywords."""
     return Configuration(learner, tuple(sorted(options.items())))
@@ -41,7 +63,7 @@ def configuration(learner: str, **options: str | int | float) -> Configuration:
 class Family(ABC):
     """Fits every task by itself, or all of them together, from the same rows and inner folds.
 
-    A new family implements the three methods below and joins `sharewise.families.FAMILIES`.
+    A new family implements the methods below and joins `sharewise.families.FAMILIES`.
     """
 
     name: ClassVar[str]
@@ -50,6 +72,11 @@ class Family(ABC):
     def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
         """What to try, best guess first. The number does not depend on ``together`` unless a
         learner cannot share for this problem at all."""
+
+    @abstractmethod
+    def space(self, problem: Problem, *, together: bool) -> Space:
+        """What tuning may choose from beyond the configurations above, the same dimensions alone and
+        together."""
 
     @abstractmethod
     def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sharewise.families._base import Configuration, Family, configuration
+from sharewise.families._base import Configuration, Family, Space, configuration
 from sharewise.families._linear_alone import fit_elastic_net, fit_ridge
 from sharewise.families._linear_long import fit_pooled
 from sharewise.families._linear_wide import fit_group_sparse, fit_low_rank
@@ -28,6 +28,9 @@ class Linear(Family):
             names = ("shrunken offsets", "shrunken offsets and slopes")
         numbers = all(isinstance(target.kind, Regression) for target in problem.targets)
         return tuple(configuration(name) for name in (names if effort >= 1 and numbers else names[:1]))
+
+    def space(self, problem: Problem, *, together: bool) -> Space:
+        return {}  # penalties, mixes and ranks are chosen on a grid inside every fit
 
     def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         fit = fit_ridge if configuration.learner == "ridge" else fit_elastic_net

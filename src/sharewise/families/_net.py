@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from sharewise.families._sample import Model, Predictions
 from sharewise.modalities import TabularEncoder
 from sharewise.problems import Table
 from sharewise.tasks import Array, Classification, Kind
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Weights = NDArray[np.float32]
 
@@ -97,3 +101,31 @@ class NetworkModel(Model):
     def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
         X = self.encoder.transform(table).astype(np.float32)
         return [net.predict(X, level) for net in self.nets]
+
+
+TRUNK = ("first", "first_bias", "second", "second_bias", "level_embedding")
+HEADS = ("head", "level_head", "level_bias")
+
+
+def committee(members: Sequence[Mapping[str, Tensor]], mean: Array, spread: Array) -> dict[str, Any]:
+    """The weights of a `Net` from those of its members, outputs in the target's own units; None where
+    nothing serves.
+
+    Args:
+        members: Weights by name, heads with the target's columns only.
+        mean, spread: ``(M,)`` scale of each member's target.
+    """
+    found: dict[str, Any] = dict.fromkeys((*TRUNK, *HEADS, "head_bias"))
+    if not members:
+        return found
+    for name in members[0]:
+        values = np.stack([weights[name].numpy() for weights in members])
+        if name in TRUNK:
+            found[name] = values
+            continue
+        scale = spread.reshape(-1, *[1] * (values.ndim - 1))
+        if name in HEADS:
+            found[name] = np.ascontiguousarray(values * scale, dtype=np.float32)
+        else:
+            found[name] = values.astype(np.float64) * scale + mean[:, None, None]
+    return found

@@ -3,41 +3,48 @@
 Alone, every task has its own networks; together, all tasks share a trunk and have a head each (wide), or
 share a trunk conditioned on a task embedding with a head correction each (long). Either way the
 predictor is a committee of one network an inner fold, stopped early by the folds' held-out rows, and all
-networks of a fit train as one stacked program.
+networks of a fit, and of fits that differ in rates only, train as one stacked program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sharewise.families._base import Configuration, Family, configuration
-from sharewise.families._net import Net, NetworkModel
+from sharewise.errors import OptionError
+from sharewise.families._base import Configuration, Dimension, Space, configuration
+from sharewise.families._net import Net, NetworkModel, committee
 from sharewise.families._parts import FEWEST_ROWS, fit_constant
 from sharewise.families._sample import Fit, Rows, Run, Sample
+from sharewise.families._stacked_family import StackedFamily
 from sharewise.modalities import TabularEncoder
 from sharewise.problems import Problem
 from sharewise.tasks import Array, Classification
 
 if TYPE_CHECKING:
-    from sharewise.training import Data, Member, Recipe
-
-Weights = dict[str, NDArray[np.float32]]
+    from sharewise.training import Data, Member, Trained
 
 EPOCHS = (25, 80, 200, 400)
 """Epochs at most, by effort."""
-CELLS = 30_000_000
-"""Inputs of one batch over all members are kept below this many numbers by splitting the population."""
 
 SMALL = configuration("mlp", width=64, dropout=0.1, learning_rate=0.002, weight_decay=0.01)
 LARGE = configuration("mlp", width=128, dropout=0.3, learning_rate=0.002, weight_decay=0.1)
 
+# The width is no dimension: what differs in rates only trains as one program, several proposals at once.
+SPACE: Space = {
+    "mlp": {
+        "dropout": Dimension(0.0, 0.5),
+        "learning_rate": Dimension(0.0005, 0.01, log=True),
+        "weight_decay": Dimension(0.001, 0.3, log=True),
+    }
+}
 
-class Network(Family):
+
+class Network(StackedFamily):
     """MLPs trained with AdamW and early stopping."""
 
     name: ClassVar[str] = "network"
@@ -45,14 +52,31 @@ class Network(Family):
     def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
         return (SMALL, LARGE) if effort >= 3 else (SMALL,)
 
-    def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
-        cells = [Cell((target,), level or 0, rows) for target, level, rows in sample.cells()]
-        return _fit(sample, configuration, run, cells, groups=sample.n_levels, levels=0)
+    def space(self, problem: Problem, *, together: bool) -> Space:
+        return SPACE
 
-    def together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def shape(self, configuration: Configuration) -> int:
+        return int(configuration.get("width", 64))
+
+    def alone_stacked(self, sample: Sample, configurations: Sequence[Configuration], run: Run) -> list[Fit]:
+        cells = [Cell((target,), level or 0, rows) for target, level, rows in sample.cells()]
+        return _fit(sample, configurations, self._width(configurations), run, cells, sample.n_levels, 0)
+
+    def together_stacked(
+        self, sample: Sample, configurations: Sequence[Configuration], run: Run
+    ) -> list[Fit]:
         levels = 0 if sample.level is None else sample.n_levels
         everything = Cell(tuple(range(len(sample.targets))), 0, np.arange(len(sample)))
-        return _fit(sample, configuration, run, [everything], groups=1, levels=levels)
+        return _fit(sample, configurations, self._width(configurations), run, [everything], 1, levels)
+
+    def _width(self, configurations: Sequence[Configuration]) -> int:
+        widths = {self.shape(one) for one in configurations}
+        if len(widths) != 1:
+            raise OptionError(
+                f"configurations that are fitted at once have one width; got {sorted(widths)}. "
+                "Fit each width by itself."
+            )
+        return widths.pop()
 
 
 @dataclass(frozen=True)
@@ -64,42 +88,145 @@ class Cell:
     rows: Rows
 
 
+@dataclass(frozen=True)
+class Scales:
+    """By which each network's numbers are standardised, learnt from its training rows alone: ``mean`` and
+    ``spread``, ``(cells, K, D)`` for the ``K`` inner folds; 0 and 1 for classes.
+
+    The mean of a handful of rows that holds the held-out one would tell a network its label."""
+
+    mean: Array
+    spread: Array
+
+
+Owned = list[tuple[int, int, "Member"]]
+"""Members with the cell and the place of the fold of each."""
+
+
 def _fit(
-    sample: Sample, configuration: Configuration, run: Run, cells: Sequence[Cell], *, groups: int, levels: int
-) -> Fit:
-    """A committee a cell, all trained at once.
+    sample: Sample,
+    configurations: Sequence[Configuration],
+    width: int,
+    run: Run,
+    cells: Sequence[Cell],
+    groups: int,
+    levels: int,
+) -> list[Fit]:
+    """A committee a configuration and cell, all trained at once.
 
     Args:
         groups: Levels that have committees of their own (1 where one serves all rows).
         levels: Levels that a network is conditioned on (0 for none).
     """
-    from sharewise.training import Recipe
+    from sharewise.training import Recipe, train_population
 
     encoder = TabularEncoder.fit(sample.table, "network")
     X = encoder.transform(sample.table).astype(np.float32)
-    recipe = Recipe(
-        width=int(configuration.get("width", 64)),
-        dropout=configuration.get("dropout", 0.1),
-        learning_rate=configuration.get("learning_rate", 2e-3),
-        weight_decay=configuration.get("weight_decay", 1e-2),
-        epochs=EPOCHS[run.effort],
+    data, scales = _data(sample, X, cells)
+    owned = [_members(sample, cells, place, one, run) for place, one in enumerate(configurations)]
+    trained = train_population(
+        data,
+        [member for own in owned for *_, member in own],
+        Recipe(width, epochs=EPOCHS[run.effort]),
+        levels=levels,
+        on_step=lambda members: run.tick(steps=members),
     )
-    data, mean, spread = _data(sample, X, cells)
-    members, owner = _members(sample, cells)
-    weights, reached = _trained(data, members, recipe, levels, run)
+    run.tick(fits=len(trained))
+    each = len(trained) // len(configurations)
+    return [
+        _assemble(sample, encoder, X, cells, own, trained[place * each : (place + 1) * each], scales, groups)
+        for place, own in enumerate(owned)
+    ]
 
+
+def _data(sample: Sample, X: NDArray[np.float32], cells: Sequence[Cell]) -> tuple[Data, Scales]:
+    """Common tensors, every target once for each inner fold; a row belongs to one cell of each target."""
+    import torch
+
+    from sharewise.training import Data
+
+    is_class = np.array([isinstance(target.kind, Classification) for target in sample.targets])
+    count, folds = len(is_class), len(sample.folds)
+    mean, spread = np.zeros((len(cells), folds, count)), np.ones((len(cells), folds, count))
+    Y = np.tile(sample.labels, (1, folds))
+    for place, cell in enumerate(cells):
+        for fold, (train, _) in enumerate(sample.folds_within(cell.rows)):
+            for target in cell.targets:
+                own = sample.labels[cell.rows, target]
+                seen = own[train][~np.isnan(own[train])]
+                if is_class[target] or not len(seen):
+                    continue
+                scale = mean[place, fold, target], spread[place, fold, target] = (
+                    seen.mean(),
+                    seen.std() or 1.0,
+                )
+                Y[cell.rows, fold * count + target] = (own - scale[0]) / scale[1]
+    widths = [target.kind.width for target in sample.targets] * folds
+    data = Data(
+        torch.from_numpy(X),
+        torch.from_numpy(Y.astype(np.float32)),
+        None if sample.level is None else torch.from_numpy(sample.level.astype(np.int64)),
+        tuple((int(stop) - width, int(stop)) for stop, width in zip(np.cumsum(widths), widths, strict=True)),
+        tuple(bool(one) for one in is_class) * folds,
+    )
+    return data, Scales(mean, spread)
+
+
+def _members(
+    sample: Sample, cells: Sequence[Cell], number: int, configuration: Configuration, run: Run
+) -> Owned:
+    """One member a cell and inner fold; too small a cell has none.
+
+    Its seed is that of the cell and fold: the same for every configuration, wherever it stands in the
+    call.
+    """
+    from sharewise.training import Member
+
+    found: Owned = []
+    for place, cell in enumerate(cells):
+        labels = sample.labels[cell.rows][:, list(cell.targets)]
+        if len(cell.rows) < FEWEST_ROWS or len(np.unique(labels[~np.isnan(labels)])) < 2:
+            continue
+        for fold, (train, valid) in enumerate(sample.folds_within(cell.rows)):
+            member = Member(
+                cell.rows[train],
+                cell.rows[valid],
+                tuple(fold * len(sample.targets) + target for target in cell.targets),
+                group=number * len(cells) + place,
+                seed=int(np.random.SeedSequence([run.seed, place, fold]).generate_state(1)[0]),
+                learning_rate=configuration.get("learning_rate", 2e-3),
+                weight_decay=configuration.get("weight_decay", 1e-2),
+                dropout=configuration.get("dropout", 0.1),
+            )
+            found.append((place, fold, member))
+    return found
+
+
+def _assemble(
+    sample: Sample,
+    encoder: TabularEncoder,
+    X: NDArray[np.float32],
+    cells: Sequence[Cell],
+    owned: Owned,
+    trained: Sequence[Trained],
+    scales: Scales,
+    groups: int,
+) -> Fit:
+    """One configuration's networks as a model, with what each says of the rows it held out."""
     held_out = sample.blank()
     nets: list[Net] = []
+    mine_of: dict[int, list[int]] = {}
+    for m, (place, *_) in enumerate(owned):
+        mine_of.setdefault(place, []).append(m)
     for target, what in enumerate(sample.targets):
         serves = np.full((groups, len(sample.folds)), -1, dtype=np.int64)
         constant = np.zeros((groups, what.kind.width))
-        chosen: list[int] = []
-        slot = 0
+        chosen: list[tuple[int, int]] = []
         for place, cell in enumerate(cells):
             if target not in cell.targets:
                 continue
             slot = cell.targets.index(target)
-            mine = [m for m in range(len(members)) if owner[m] == place and reached[m, slot] > 0]
+            mine = [(m, slot) for m in mine_of.get(place, ()) if trained[m].epochs[slot] > 0]
             serves[cell.group, : len(mine)] = np.arange(len(chosen), len(chosen) + len(mine))
             chosen += mine
             rows = cell.rows[sample.known(target)[cell.rows]]
@@ -108,134 +235,19 @@ def _fit(
             if not mine:
                 held_out[target][rows] = own
         net = Net(
-            **_read_off(
-                weights,
-                chosen,
-                slot,
-                slice(*data.columns[target]),
-                mean[[owner[m] for m in chosen], target],
-                spread[[owner[m] for m in chosen], target],
+            **committee(
+                [trained[m].weights(slot) for m, slot in chosen],
+                np.array([scales.mean[*owned[m][:2], target] for m, _ in chosen]),
+                np.array([scales.spread[*owned[m][:2], target] for m, _ in chosen]),
             ),
             serves=serves,
             constant=constant,
             kind=what.kind,
         )
         nets.append(net)
-        for place, m in enumerate(chosen):
-            rows = members[m].valid
+        for place, (m, _) in enumerate(chosen):
+            rows = owned[m][2].valid
             held_out[target][rows] = net.member(
                 place, X[rows], None if sample.level is None else sample.level[rows]
             )
     return Fit(NetworkModel(encoder, tuple(nets)), held_out)
-
-
-def _data(sample: Sample, X: NDArray[np.float32], cells: Sequence[Cell]) -> tuple[Data, Array, Array]:
-    """Common tensors; mean and spread ``(cells, D)`` by which each cell's numbers are standardised (0 and 1
-    for classes). A row belongs to one cell of each target."""
-    import torch
-
-    from sharewise.training import Data
-
-    is_class = np.array([isinstance(target.kind, Classification) for target in sample.targets])
-    mean, spread = np.zeros((len(cells), len(is_class))), np.ones((len(cells), len(is_class)))
-    Y = sample.labels.copy()
-    for place, cell in enumerate(cells):
-        for target in cell.targets:
-            own = sample.labels[cell.rows, target]
-            if is_class[target] or np.isnan(own).all():
-                continue
-            mean[place, target] = np.nanmean(own)
-            spread[place, target] = np.nanstd(own) or 1.0
-            Y[cell.rows, target] = (own - mean[place, target]) / spread[place, target]
-    stops = np.cumsum([target.kind.width for target in sample.targets])
-    data = Data(
-        torch.from_numpy(X),
-        torch.from_numpy(Y.astype(np.float32)),
-        None if sample.level is None else torch.from_numpy(sample.level.astype(np.int64)),
-        tuple(
-            (int(stop) - target.kind.width, int(stop))
-            for stop, target in zip(stops, sample.targets, strict=True)
-        ),
-        tuple(bool(one) for one in is_class),
-    )
-    return data, mean, spread
-
-
-def _members(sample: Sample, cells: Sequence[Cell]) -> tuple[list[Member], list[int]]:
-    """One member a cell and inner fold, with the cell of each; too small a cell has none."""
-    from sharewise.training import Member
-
-    members: list[Member] = []
-    owner: list[int] = []
-    for place, cell in enumerate(cells):
-        labels = sample.labels[cell.rows][:, list(cell.targets)]
-        if len(cell.rows) < FEWEST_ROWS or len(np.unique(labels[~np.isnan(labels)])) < 2:
-            continue
-        for train, valid in sample.folds_within(cell.rows):
-            members.append(Member(cell.rows[train], cell.rows[valid], cell.targets, group=place))
-            owner.append(place)
-    return members, owner
-
-
-def _trained(
-    data: Data, members: Sequence[Member], recipe: Recipe, levels: int, run: Run
-) -> tuple[Weights, NDArray[np.int64]]:
-    """Best weights by name ``(M, S, …)`` and the epochs ``(M, S)`` they come from."""
-    from sharewise.training import train_population
-
-    def on_step() -> None:
-        run.tick(steps=1)
-
-    weights: list[Weights] = []
-    epochs: list[NDArray[np.int64]] = []
-    for start, stop in _chunks(members, data.X.shape[1]):
-        part = train_population(
-            data, members[start:stop], recipe, levels=levels, seed=run.seed + start, on_step=on_step
-        )
-        weights.append({name: value.numpy() for name, value in part.weights.items()})
-        epochs.append(part.epochs.numpy())
-        run.tick(fits=stop - start)
-    if not weights:
-        return {}, np.zeros((0, 1), dtype=np.int64)
-    return {name: np.concatenate([w[name] for w in weights]) for name in weights[0]}, np.concatenate(epochs)
-
-
-def _chunks(members: Sequence[Member], width: int) -> list[tuple[int, int]]:
-    """Consecutive members whose batches stay within `CELLS` numbers; folds of a cell stay together."""
-    found: list[tuple[int, int]] = []
-    start = 0
-    for place in range(1, len(members) + 1):
-        ends = place == len(members)
-        if ends or members[place].group != members[place - 1].group:
-            longest = max(max(len(m.train), len(m.valid)) for m in members[start:place])
-            if ends or (place - start) * longest * max(width, 1) > CELLS:
-                found.append((start, place))
-                start = place
-    return found
-
-
-def _read_off(
-    weights: Weights, chosen: list[int], slot: int, columns: slice, mean: Array, spread: Array
-) -> dict[str, Any]:
-    """The chosen members' weights with only one target's output columns, outputs in the target's own units;
-    None where nothing serves.
-
-    Args:
-        mean, spread: ``(len(chosen),)`` scale of each member's target.
-    """
-    names = ("first", "first_bias", "second", "second_bias", "level_embedding")
-    heads = ("head", "head_bias", "level_head", "level_bias")
-    own: dict[str, Any] = dict.fromkeys((*names, *heads))
-    if not chosen:
-        return own
-    for name in names:
-        if name in weights:
-            own[name] = np.ascontiguousarray(weights[name][chosen, slot])
-    for name in heads:
-        if name in weights:
-            values = weights[name][chosen, slot][..., columns]
-            scaled = values * spread.reshape(-1, *[1] * (values.ndim - 1))
-            own[name] = np.ascontiguousarray(scaled, dtype=np.float32)
-    bias = weights["head_bias"][chosen, slot][..., columns].astype(np.float64)
-    own["head_bias"] = bias * spread[:, None, None] + mean[:, None, None]
-    return own

@@ -4,12 +4,12 @@
 folds, or the joint networks of all folds, train as one program.
 
 >>> import torch
->>> from sharewise.networks import StackedMLP
->>> networks = StackedMLP(20, 8, 16, 2, generator=torch.Generator().manual_seed(0))
->>> networks(torch.zeros(20, 5, 8)).shape
+>>> generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
+>>> networks = StackedMLP.start(8, 16, 2, generators=generators)
+>>> networks.forward(torch.zeros(20, 5, 8)).scores.shape
 torch.Size([20, 5, 2])
 """
 
-from sharewise.networks._stacked import StackedMLP
+from sharewise.networks._stacked import Pass, StackedMLP
 
-__all__ = ["StackedMLP"]
+__all__ = ["Pass", "StackedMLP"]

@@ -1,0 +1,87 @@
+"""Some members of a program, trained for an epoch without leaving the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from sharewise.networks import StackedMLP
+from sharewise.training._geometry import Geometry
+from sharewise.training._members import Data
+from sharewise.training._optimizer import StackedAdamW
+from sharewise.training._outputs import Outputs, Slots
+from sharewise.training._randomness import Dropout, Source, epoch_rows
+
+
+class Block:
+    """Neighbouring members of a program.
+
+    Args:
+        net: Their weights, changed in place.
+        optimizer: Of these weights and ``gradients``.
+        gradients: Room of the same shapes.
+        sources: Their randomness.
+        slots: What they learn.
+    """
+
+    def __init__(
+        self,
+        net: StackedMLP,
+        optimizer: StackedAdamW,
+        gradients: StackedMLP,
+        sources: Sequence[Source],
+        slots: Slots,
+        outputs: Outputs,
+        data: Data,
+        shape: Geometry,
+    ) -> None:
+        self.net, self.optimizer, self.gradients = net, optimizer, gradients
+        self.sources, self.slots, self.outputs = sources, slots, outputs
+        self.data, self.shape = data, shape
+        self.dropout = Dropout(sources, shape, net.first.shape[2], data.X)
+
+    def epoch(self, on_step: Callable[[int], None]) -> None:
+        """Train every member for its steps."""
+        rows = epoch_rows(self.sources, self.shape, self.data.X.device)
+        truth, weight, _ = self.slots.gather(rows)
+        weight = self.slots.weighted(weight)
+        dropout = self.dropout if self.dropout.active else None
+        masks: Tensor | None = None
+        for step in range(self.shape.steps):
+            if dropout is not None and step % dropout.span == 0:
+                masks = dropout.draw()
+            done = self.net.forward(
+                *inputs(self.data, rows[step], self.net),
+                masks=None if masks is None or dropout is None else masks[step % dropout.span],
+            )
+            slope = self.outputs.slope(done.scores, truth[step], weight[step])
+            self.net.backward(done, slope, self.gradients, None if dropout is None else dropout.scale)
+            self.optimizer.step()
+            on_step(len(self.sources))
+
+
+def inputs(data: Data, rows: Tensor, net: StackedMLP) -> tuple[Tensor, Tensor | None]:
+    """Features ``(M, B, P)`` and, where the network knows levels, levels ``(M, B)`` of rows ``(M, B)``."""
+    X = data.X.index_select(0, rows.reshape(-1)).view(*rows.shape, data.X.shape[1])
+    return X, data.level[rows] if data.level is not None and net.level_embedding is not None else None
+
+
+@torch.no_grad()
+def losses_of(
+    net: StackedMLP, data: Data, outputs: Outputs, rows: Tensor, truth: Tensor, weight: Tensor
+) -> Tensor:
+    """Mean losses ``(M, S)`` on validation rows ``(M, V)``, a part of the rows at a time."""
+    total: Tensor | None = None
+    for start in range(0, rows.shape[1], JUDGED):
+        part = slice(start, start + JUDGED)
+        scores = net.forward(*inputs(data, rows[:, part], net)).scores
+        found = outputs.losses(scores, truth[:, part], weight[:, part])
+        total = found if total is None else total + found
+    assert total is not None
+    return total
+
+
+JUDGED = 1024
+"""Validation rows of a member that are computed at once."""

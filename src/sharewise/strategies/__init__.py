@@ -9,10 +9,18 @@ that was fitted.
 """
 
 from sharewise.strategies._base import Strategy
-from sharewise.strategies._blend import BlendModel, greedy, pick_by_task, pick_for_all
+from sharewise.strategies._blend import (
+    BlendModel,
+    greedy,
+    pick_by_group,
+    pick_by_task,
+    pick_for_all,
+    row_losses,
+)
 from sharewise.strategies._chained import Chained, ChainedModel
 from sharewise.strategies._constant import ConstantModel, fit_constant_model
 from sharewise.strategies._joint import Joint
+from sharewise.strategies._many import fit_many, stack_of
 from sharewise.strategies._separate import Separate
 
 STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in (Separate(), Joint(), Chained())}
@@ -33,7 +41,11 @@ __all__ = [
     "Separate",
     "Strategy",
     "fit_constant_model",
+    "fit_many",
     "greedy",
+    "pick_by_group",
     "pick_by_task",
     "pick_for_all",
+    "row_losses",
+    "stack_of",
 ]

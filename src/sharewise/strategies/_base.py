@@ -19,12 +19,17 @@ class Strategy(ABC):
         name: As users write it.
         shares: Whether any task learns from another's labels.
         choice: Whether configurations are chosen for each task by itself (``task``), as independent
-            models allow, or once for all (``problem``), as one model demands.
+            models allow, or once for all (``problem``), as one model demands; or whether each task takes
+            the trial it gains most from, some serving only a group of the tasks (``group``).
+        direct: The family's method that the strategy is, where it is nothing more.
+        partial: Whether a trial may say nothing (NaN) of some tasks.
     """
 
     name: ClassVar[str]
     shares: ClassVar[bool]
-    choice: ClassVar[Literal["task", "problem"]]
+    choice: ClassVar[Literal["task", "problem", "group"]]
+    direct: ClassVar[Literal["alone", "together"] | None]
+    partial: ClassVar[bool]
 
     @abstractmethod
     def refusal(self, problem: Problem) -> str | None:

@@ -57,28 +57,53 @@ def pick_by_task(ratios: Array, rows: Array) -> NDArray[np.intp]:
     return chosen
 
 
-def greedy(candidates: Array, y: Array, kind: Kind, weight: Array | None = None) -> Array:
+def pick_by_group(ratios: Array, rows: Array, serves: NDArray[np.bool_], own: int) -> NDArray[np.intp]:
+    """Each task's candidate ``(T,)`` among some that serve only a group of the tasks each.
+
+    A candidate's gain on a task is shrunk towards its mean gain over the tasks it serves, by the rows behind
+    it; where no gain is left the task keeps its own model.
+
+    Args:
+        ratios, rows: As above.
+        serves: ``(T, C)`` whether the candidate predicts the task.
+        own: Place of the tasks' own models among the candidates.
+    """
+    gain = np.where(serves & ~np.isnan(ratios), 1.0 - ratios / ratios[:, [own]], np.nan)
+    known = ~np.isnan(gain)
+    total = np.where(known, gain, 0.0).sum(axis=0)
+    common = total / np.maximum(known.sum(axis=0), 1)
+    trust = (rows / (rows + SHRINK_ROWS))[:, None]
+    shrunk = np.where(known, trust * gain + (1 - trust) * common, -np.inf)
+    shrunk[:, own] = 0.0
+    chosen: NDArray[np.intp] = shrunk.argmax(axis=1)
+    chosen[shrunk.max(axis=1) <= 0] = own
+    return chosen
+
+
+def row_losses(predictions: Array, y: Array, kind: Kind) -> Array:
+    """Squared errors for numbers, log losses for classes: ``(…, n, W)`` and ``(n,)`` to ``(…, n)``."""
+    if not isinstance(kind, Classification):
+        squared: Array = (predictions[..., 0] - y) ** 2
+        return squared
+    picked = predictions[..., np.arange(len(y)), y.astype(np.intp)]
+    losses: Array = -np.log(np.clip(picked, PROBABILITY_FLOOR, 1.0))
+    return losses
+
+
+def greedy(candidates: Array, y: Array, kind: Kind) -> Array:
     """Greedy ensemble selection with replacement (Caruana et al. 2004); weights ``(C,)`` summing to 1.
 
     Args:
         candidates: ``(C, n, W)`` held-out predictions.
         y: ``(n,)`` labels.
         kind: Squared error for numbers, log loss for classes.
-        weight: ``(n,)`` weight of each row's loss, or None for equal ones.
     """
     count = np.zeros(len(candidates))
     total = np.zeros(candidates.shape[1:])
-    rows = np.arange(len(y))
-    codes = y.astype(np.intp) if isinstance(kind, Classification) else None
-    share = np.ones(len(y)) if weight is None else weight
     best = np.inf
     best_count = count
     for step in range(1, GREEDY_STEPS + 1):
-        mixed = (total + candidates) / step
-        if codes is None:
-            losses = ((mixed[:, :, 0] - y) ** 2) @ share
-        else:
-            losses = -np.log(np.clip(mixed[:, rows, codes], PROBABILITY_FLOOR, 1.0)) @ share
+        losses = row_losses((total + candidates) / step, y, kind).sum(axis=1)
         losses = np.where(np.isnan(losses), np.inf, losses)  # a candidate that is silent on some row
         chosen = int(np.argmin(losses))
         if not np.isfinite(losses[chosen]):
@@ -89,7 +114,7 @@ def greedy(candidates: Array, y: Array, kind: Kind, weight: Array | None = None)
         if losses[chosen] < best * (1 - 1e-6):
             best, best_count = float(losses[chosen]), count
     if not best_count.any():
-        return np.full(len(candidates), 1.0 / len(candidates))
+        return np.full(len(candidates), 1.0 / len(candidates))  # none speaks of every row
     weights: Array = best_count / best_count.sum()
     return weights
 

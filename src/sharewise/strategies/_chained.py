@@ -52,7 +52,9 @@ class Chained(Strategy):
 
     name: ClassVar[str] = "chained"
     shares: ClassVar[bool] = True
-    choice: ClassVar[Literal["task", "problem"]] = "problem"
+    choice: ClassVar[Literal["task", "problem", "group"]] = "problem"
+    direct: ClassVar[Literal["alone", "together"] | None] = None
+    partial: ClassVar[bool] = False
 
     def refusal(self, problem: Problem) -> str | None:
         return None if problem.is_wide else "a chain runs over several targets of the same rows"

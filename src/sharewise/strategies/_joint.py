@@ -14,7 +14,9 @@ class Joint(Strategy):
 
     name: ClassVar[str] = "joint"
     shares: ClassVar[bool] = True
-    choice: ClassVar[Literal["task", "problem"]] = "problem"
+    choice: ClassVar[Literal["task", "problem", "group"]] = "problem"
+    direct: ClassVar[Literal["alone", "together"] | None] = "together"
+    partial: ClassVar[bool] = False
 
     def refusal(self, problem: Problem) -> str | None:
         return None

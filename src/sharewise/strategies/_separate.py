@@ -14,7 +14,9 @@ class Separate(Strategy):
 
     name: ClassVar[str] = "separate"
     shares: ClassVar[bool] = False
-    choice: ClassVar[Literal["task", "problem"]] = "task"
+    choice: ClassVar[Literal["task", "problem", "group"]] = "task"
+    direct: ClassVar[Literal["alone", "together"] | None] = "alone"
+    partial: ClassVar[bool] = False
 
     def refusal(self, problem: Problem) -> str | None:
         return None

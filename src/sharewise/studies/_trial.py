@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from sharewise.families import FAMILIES, Configuration, Fit, Model, OutOfTime, Predictions, Run, Sample
 from sharewise.problems import Problem, split
-from sharewise.strategies import STRATEGIES, fit_constant_model
+from sharewise.strategies import STRATEGIES, fit_constant_model, fit_many
 from sharewise.studies._protocol import INNER_FOLDS, Plan, Protocol, derived_seed, make_round
 
 CONSTANT = "constant"
@@ -106,58 +107,66 @@ def run_trial(problem: Problem, protocol: Protocol, spec: Spec, deadline: float 
     Args:
         deadline: `time.monotonic` value at which the trial is cut, or None.
     """
+    return run_trials(problem, protocol, (spec,), deadline)[0]
+
+
+def run_trials(
+    problem: Problem, protocol: Protocol, specs: Sequence[Spec], deadline: float | None
+) -> list[Result]:
+    """Trials that differ in their configuration only, fitted in one go; they share the seconds equally.
+
+    Where they fail together, each is tried by itself, so that one bad configuration costs only its own.
+    """
     started = time.monotonic()
     _reset_peak()
-    run = Run(seed=0, deadline=deadline, effort=spec.effort)
-    blank: Predictions = []
-    message: str | None = None
+    run = Run(seed=0, deadline=deadline, effort=specs[0].effort)
     try:
-        around = make_round(problem, protocol, Plan(spec.effort, 0, spec.cap), spec.index)
+        around = make_round(problem, protocol, Plan(specs[0].effort, 0, specs[0].cap), specs[0].index)
         run.seed = around.seed
         sample = Sample.of(problem, around.train, around.folds)
-        fit = fit_recipe(sample, spec.recipe, run)
-        before = time.perf_counter()
+        fits = fit_recipes(sample, [spec.recipe for spec in specs], run)
+        tests, latencies = [], []
         level = None if problem.level is None else problem.level[around.test]
-        test = fit.model.predict(problem.table.take(around.test), level)
-        latency = (time.perf_counter() - before) * 1e6 / max(len(around.test), 1)
-        _check_finite(test)
-        return Result(
-            spec,
-            "done",
-            time.monotonic() - started,
-            run.fits,
-            run.steps,
-            _peak(),
-            size_of(fit.model),
-            latency,
-            None,
-            fit.held_out,
-            test,
-        )
+        for spec, fit in zip(specs, fits, strict=True):
+            before = time.perf_counter()
+            tests.append(fit.model.predict(problem.table.take(around.test), level))
+            latencies.append((time.perf_counter() - before) * 1e6 / max(len(around.test), 1))
+            _check_finite(tests[-1], partial=_partial(spec))
     except OutOfTime:
-        status, message = "cut", "the budget ended"
+        return [_without(spec, "cut", "the budget ended", started, run, len(specs)) for spec in specs]
     except Exception as error:  # noqa: BLE001 - one learner's failure is a line in the ledger, not the study's end
-        status, message = "failed", f"{type(error).__name__}: {error}"
+        if len(specs) > 1:
+            return [run_trial(problem, protocol, spec, deadline) for spec in specs]
+        return [_without(specs[0], "failed", f"{type(error).__name__}: {error}", started, run, 1)]
+    seconds, peak = (time.monotonic() - started) / len(specs), _peak()
+    return [
+        Result(
+            spec, "done", seconds, run.fits // len(specs), run.steps // len(specs), peak, size_of(fit.model),
+            latency, None, fit.held_out, test,
+        )
+        for spec, fit, test, latency in zip(specs, fits, tests, latencies, strict=True)
+    ]  # fmt: skip
+
+
+def _without(spec: Spec, status: str, message: str, started: float, run: Run, share: int) -> Result:
+    """The line of a trial that came to nothing."""
+    seconds = (time.monotonic() - started) / share
     return Result(
-        spec,
-        status,
-        time.monotonic() - started,
-        run.fits,
-        run.steps,
-        _peak(),
-        0,
-        float("nan"),
-        message,
-        blank,
-        blank,
-    )
+        spec, status, seconds, run.fits // share, run.steps // share, _peak(), 0, float("nan"), message, [], [],
+    )  # fmt: skip
 
 
-def fit_recipe(sample: Sample, recipe: Recipe, run: Run) -> Fit:
-    """The fit a recipe names, on any sample."""
-    if recipe.strategy == CONSTANT:
-        return fit_constant_model(sample, run)
-    return STRATEGIES[recipe.strategy].fit(sample, FAMILIES[recipe.family], recipe.configuration, run)
+def _partial(spec: Spec) -> bool:
+    return spec.strategy in STRATEGIES and STRATEGIES[spec.strategy].partial
+
+
+def fit_recipes(sample: Sample, recipes: Sequence[Recipe], run: Run) -> list[Fit]:
+    """The fits that recipes of one strategy and family name, on any sample."""
+    first = recipes[0]
+    if first.strategy == CONSTANT:
+        return [fit_constant_model(sample, run)]
+    strategy, family = STRATEGIES[first.strategy], FAMILIES[first.family]
+    return fit_many(strategy, sample, family, [recipe.configuration for recipe in recipes], run)
 
 
 def refit(problem: Problem, protocol: Protocol, plan: Plan, recipe: Recipe) -> Model:
@@ -167,12 +176,13 @@ def refit(problem: Problem, protocol: Protocol, plan: Plan, recipe: Recipe) -> M
     if plan.refit is not None and plan.refit < len(rows):
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[: plan.refit])
     folds = split(problem, rows, folds=INNER_FOLDS[plan.effort], seed=seed)
-    return fit_recipe(Sample.of(problem, rows, folds), recipe, Run(seed=seed, effort=plan.effort)).model
+    run = Run(seed=seed, effort=plan.effort)
+    return fit_recipes(Sample.of(problem, rows, folds), [recipe], run)[0].model
 
 
-def _check_finite(predictions: Predictions) -> None:
+def _check_finite(predictions: Predictions, *, partial: bool) -> None:
     for values in predictions:
-        if not np.isfinite(values).all():
+        if not (np.isfinite(values) | (partial & np.isnan(values))).all():
             raise FloatingPointError("a prediction is not finite")
 
 

@@ -226,7 +226,7 @@ def test_a_trial_is_done_cut_or_failed(wide: Problem, monkeypatch: pytest.Monkey
     def fails(*_: object) -> None:
         raise ValueError("no such luck")
 
-    monkeypatch.setattr("sharewise.studies._trial.fit_recipe", fails)
+    monkeypatch.setattr("sharewise.studies._trial.fit_recipes", fails)
     failed = run_trial(wide, PROTOCOL, spec, None)
     assert failed.status == "failed"
     assert failed.message == "ValueError: no such luck"
@@ -294,7 +294,7 @@ def test_the_plan_fits_its_own_estimate() -> None:
     for budget in (30, 100, 300, 1000, 3000):
         plan = _plan(budget)
         if plan.cap is None:
-            assert _scouted(1.0).round_seconds(plan.effort, 4000) * plan.rounds <= budget
+            assert _scouted(1.0).rounds_seconds(plan.effort, 4000, plan.rounds) <= budget
 
 
 # --- the store ----------------------------------------------------------------------------------------------
@@ -405,16 +405,16 @@ def test_a_pool_gives_what_one_process_gives(wide: Problem, pool: Pool) -> None:
 
 
 def test_trials_are_the_same_wherever_they_run(wide: Problem, pool: Pool) -> None:
-    from sharewise.studies._conduct import trial_job
+    from sharewise.studies._jobs import trial_jobs
 
-    jobs = [partial(trial_job, PROTOCOL, spec) for spec in specs_for(wide, PROTOCOL, PLAN, 0)]
+    jobs = trial_jobs(PROTOCOL, specs_for(wide, PROTOCOL, PLAN, 0))
     here, there = dict(InProcess(wide).map(jobs, _never)), dict(pool.map(jobs, _never))
-    for place, result in here.items():
-        assert result.status == there[place].status == "done"
-        for one, other in zip(
-            result.held_out + result.test, there[place].held_out + there[place].test, strict=True
-        ):
-            np.testing.assert_array_equal(one, other)
+    assert len(here) == len(jobs)
+    for place, results in here.items():
+        for result, twin in zip(results, there[place], strict=True):
+            assert result.status == twin.status == "done"
+            for one, other in zip(result.held_out + result.test, twin.held_out + twin.test, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 def test_a_jobs_own_error_is_passed_on(wide: Problem, pool: Pool) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from sharewise.problems import Problem
 
@@ -44,3 +45,40 @@ def wait_for_the_end(file: str, problem: Problem, deadline: float | None) -> str
 
 def seconds_left(problem: Problem, deadline: float | None) -> float | None:
     return None if deadline is None else deadline - time.monotonic()
+
+
+def nap(seconds: float, problem: Problem, deadline: float | None) -> int:
+    """Takes its time; says in which process."""
+    time.sleep(seconds)
+    return os.getpid()
+
+
+steps: list[str] = []
+"""What `in_and_out` did in this process."""
+
+
+def in_and_out(problem: Problem, deadline: float | None) -> int:
+    """Says when it begins and ends; the number of torch threads it had."""
+    import torch
+
+    steps.append("in")
+    time.sleep(0.02)
+    steps.append("out")
+    return torch.get_num_threads()
+
+
+def touch(file: str, seconds: float, problem: Problem, deadline: float | None) -> str:
+    """Leaves a file when it begins, then takes its time."""
+    Path(file).touch()
+    time.sleep(seconds)
+    return file
+
+
+def work_seen(dask_worker: Any) -> int:
+    """Asked of a Dask worker: how much it has had to do with jobs."""
+    return int(dask_worker.state.transition_counter)
+
+
+def studies_kept(dask_worker: Any) -> list[str]:
+    """Asked of a Dask worker: the studies whose problem it holds."""
+    return [name for name in dask_worker.plugins if name.startswith("sharewise")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ SHORT_BUDGET = 30.0
 """Seconds below which starting worker processes costs more than they bring."""
 MOST_WORKERS = 4
 """Workers for each processor at most: more only wait for each other, and for memory."""
+_SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
+"""An address as Dask writes it; a scheduler file ends in .json."""
 
 
 def folder_of(out: object) -> Path | None:
@@ -53,13 +56,6 @@ def protocol_of(
         )
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
-    most = MOST_WORKERS * default_workers()
-    if workers is not None and (
-        isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= most
-    ):
-        raise OptionError(
-            f"workers is a whole number from 1 to {most}, {MOST_WORKERS} for each processor here; got {workers!r}."
-        )
     if budget is not None and not isinstance(budget, str | int | float):
         raise OptionError(f"a budget is a duration such as '90s' or '5min'; got {budget!r}.")
     if not isinstance(rope, int | float) or not 0 < rope < 1:
@@ -72,8 +68,23 @@ def protocol_of(
         _named("families", families, tuple(FAMILIES)),
         rope=float(rope),
         budget=seconds,
-        workers=workers or (1 if seconds is not None and seconds < SHORT_BUDGET else default_workers()),
+        workers=_workers(workers, seconds),
     )
+
+
+def _workers(given: object, seconds: float | None) -> int | str:
+    """A number of processes, or where a cluster's scheduler is."""
+    if given is None:
+        return 1 if seconds is not None and seconds < SHORT_BUDGET else default_workers()
+    if isinstance(given, str) and (_SCHEDULER.fullmatch(given) or given.endswith(".json")):
+        return given
+    most = MOST_WORKERS * default_workers()
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
+        raise OptionError(
+            f"workers is a whole number from 1 to {most}, {MOST_WORKERS} for each processor here, or the address of a "
+            f"Dask scheduler such as tcp://10.0.0.5:8786; got {given!r}."
+        )
+    return given
 
 
 def _named(what: str, given: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from sharewise.studies import (
     Plan,
     Protocol,
     TrialStore,
+    Workers,
     check_same_study,
     conduct,
     ledger_line,
@@ -41,7 +42,7 @@ from sharewise.studies import (
     rounds_at_most,
 )
 from sharewise.tasks import Array
-from sharewise.verdicts import Conclusion, conclude
+from sharewise.verdicts import Conclusion, conclude, insight_of
 
 
 def compare(
@@ -51,7 +52,7 @@ def compare(
     budget: str | float | None = "5min",
     out: str | Path | None = None,
     seed: int = 0,
-    workers: int | None = None,
+    workers: int | str | None = None,
     strategies: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
     rope: float = 0.01,
@@ -67,7 +68,8 @@ def compare(
         out: Folder for trials, verdict, page and model. The same call on the same folder
             resumes.
         seed: Source of all randomness.
-        workers: Processes; None for one a processor (for one alone under a budget below 30 s).
+        workers: Processes, or the address of a Dask scheduler (``"tcp://10.0.0.5:8786"``); None for one a
+            processor (for one alone under a budget below 30 s).
         strategies: Some of ``separate``, ``joint``, ``chained``, ``ensemble``; None for all.
         families: Some of ``linear``, ``trees``, ``network``; None for all.
         rope: Relative difference too small to matter (region of practical equivalence).
@@ -80,20 +82,19 @@ def compare(
     Raises:
         OptionError: An argument is off.
         StorageError: The folder cannot be used; what it holds is kept.
+        WorkerError: Workers died too often, or their cluster was lost.
         KeyboardInterrupt: After Ctrl-C; finished trials are kept in ``out``.
     """
+    since = time.monotonic() if since is None else since
     protocol = protocol_of(question, budget, seed, workers, strategies, families, rope)
     folder = folder_of(out)
     _check_splits(problem, protocol)
-    with _storing(folder):
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        store = TrialStore(None if folder is None else folder / "trials.sqlite")
-    progress, runners = make_progress(quiet=quiet), make_workers(problem, protocol.workers)
+    store, runners = _opened(problem, protocol, folder)
+    progress = make_progress(quiet=quiet)
     try:
         store.start_anew()
         check_same_study(store, _settings(problem, protocol))
-        bench = Bench(problem, protocol, store, runners, _clock(store, protocol, since), progress)
+        bench = Bench(problem, protocol, store, runners, _clock(store, protocol, runners, since), progress)
         for note in problem.notes:
             progress.note(note)
         findings = conduct(bench)
@@ -105,7 +106,9 @@ def compare(
             findings.rounds,
             overlap=findings.overlap,
             unfinished=findings.unfinished,
-            context=_context(problem, protocol, findings, ledger, notes, bench.clock.elapsed()),
+            repeats=findings.repeats,
+            insight=insight_of(problem, protocol, findings),
+            context=_context(bench, findings, ledger, notes),
         )
 
         def fit() -> DeployedModel:
@@ -125,6 +128,19 @@ def compare(
         runners.close()
         progress.close()
         store.close()
+
+
+def _opened(problem: Problem, protocol: Protocol, folder: Path | None) -> tuple[TrialStore, Workers]:
+    """The ledger and who works. The workers first: no folder is made for a cluster that does not answer."""
+    runners = make_workers(problem, protocol.workers)
+    try:
+        with _storing(folder):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            return TrialStore(None if folder is None else folder / "trials.sqlite"), runners
+    except BaseException:
+        runners.close()
+        raise
 
 
 def _check_splits(problem: Problem, protocol: Protocol) -> None:
@@ -150,12 +166,12 @@ def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
     }
 
 
-def _clock(store: TrialStore, protocol: Protocol, since: float | None) -> Clock:
+def _clock(store: TrialStore, protocol: Protocol, workers: Workers, since: float) -> Clock:
     """The budget covers all sessions on a folder. An earlier one counts by its finished trials only: what
     an interruption cost is not held against the study, so that it ends with the same rounds."""
     spent = sum(result.seconds for result in store.results(predictions=False))
-    started = 0.0 if since is None else max(time.monotonic() - since, 0.0)
-    return Clock(protocol.budget, spent / protocol.workers + started)
+    started = max(time.monotonic() - since, 0.0)
+    return Clock(protocol.budget, spent / workers.count + started)
 
 
 @contextlib.contextmanager
@@ -187,13 +203,9 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def _context(
-    problem: Problem,
-    protocol: Protocol,
-    findings: Findings,
-    ledger: list[dict[str, Any]],
-    notes: Sequence[str],
-    seconds: float,
+    bench: Bench, findings: Findings, ledger: list[dict[str, Any]], notes: Sequence[str]
 ) -> dict[str, Any]:
+    problem, protocol = bench.problem, bench.protocol
     split = "random"
     if problem.time is not None:
         split = "by time, past before future"
@@ -207,13 +219,13 @@ def _context(
             "outer_folds": protocol.folds,
             "repeats": protocol.repeats,
             "rounds": len(findings.rounds),
-            "rounds_planned": plan.rounds,
+            "rounds_planned": findings.planned,
             "inner_folds": INNER_FOLDS[plan.effort],
             "effort": EFFORTS[plan.effort],
             "training_rows_at_most": plan.cap,
             "budget_seconds": protocol.budget,
-            "seconds": round(seconds, 1),
-            "workers": protocol.workers,
+            "seconds": round(bench.clock.elapsed(), 1),
+            "workers": bench.workers.count,
             "rows": len(problem),
             "features": len(problem.table.columns),
             "tasks": len(problem.tasks),

@@ -72,7 +72,12 @@ def build_parser() -> argparse.ArgumentParser:
 def _common(command: argparse.ArgumentParser, *, out: str | None) -> None:
     command.add_argument("--budget", metavar="5min", help="wall clock for everything (90s, 5min, 2h)")
     command.add_argument("--seed", type=int, metavar="0", help="source of all randomness")
-    command.add_argument("--workers", type=int, metavar="2", help="processes (default: one a processor)")
+    command.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="2",
+        help="processes (default: one a processor), or a Dask scheduler, as in tcp://10.0.0.5:8786",
+    )
     command.add_argument(
         "--out", default=out, metavar="DIR", help="folder for everything; the same call resumes"
     )
@@ -81,6 +86,14 @@ def _common(command: argparse.ArgumentParser, *, out: str | None) -> None:
 
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _workers(text: str) -> int | str:
+    """A number, or what may be a scheduler's address."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _pairs(text: str) -> dict[str, str] | str:

@@ -9,10 +9,13 @@ inner folds; each round's outer test rows only measure.
 """
 
 from sharewise.studies._assemble import BEST, BLEND, Candidate, assemble
+from sharewise.studies._bench import Bench
 from sharewise.studies._budget import parse_budget
-from sharewise.studies._conduct import Bench, check_same_study, conduct, refit_all
+from sharewise.studies._conduct import check_same_study, conduct, refit_all
+from sharewise.studies._curve import CurveRound, CurveRounds
 from sharewise.studies._execution import Workers, default_workers, make_workers
 from sharewise.studies._findings import Findings
+from sharewise.studies._group_record import GroupsFound
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
 from sharewise.studies._protocol import (
@@ -24,6 +27,7 @@ from sharewise.studies._protocol import (
     make_round,
     rounds_at_most,
 )
+from sharewise.studies._race import ERROR_RATE, LOOKS, Left
 from sharewise.studies._storage import TrialStore, ledger_line
 from sharewise.studies._trial import CONSTANT, Recipe, Result, Spec, run_trial, specs_for
 
@@ -32,11 +36,17 @@ __all__ = [
     "BLEND",
     "CONSTANT",
     "EFFORTS",
+    "ERROR_RATE",
     "INNER_FOLDS",
+    "LOOKS",
     "Bench",
     "Candidate",
     "Clock",
+    "CurveRound",
+    "CurveRounds",
     "Findings",
+    "GroupsFound",
+    "Left",
     "Plan",
     "Progress",
     "Protocol",

@@ -1,8 +1,9 @@
-"""Running trials: in this process, or in several workers, each with one thread."""
+"""Running trials: in this process, or in several workers, each with one thread; `_cluster` has other machines."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -12,9 +13,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
-from sharewise.errors import WorkerError
+from sharewise.errors import OptionError, WorkerError
 from sharewise.problems import Problem
 
 T = TypeVar("T")
@@ -38,6 +39,11 @@ class Workers(Protocol):
     Jobs not begun when ``time_left`` reaches zero are not run.
     """
 
+    @property
+    def count(self) -> int:
+        """Processes that share the work, at least 1; a cluster's may come and go."""
+        ...
+
     def map(
         self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]
     ) -> Iterator[tuple[int, T]]: ...
@@ -47,6 +53,8 @@ class Workers(Protocol):
 
 class InProcess:
     """One job after another, here."""
+
+    count = 1
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -72,10 +80,16 @@ def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _loaded_libraries().limit(limits=1):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@functools.cache
+def _loaded_libraries() -> Any:
+    """Found once: the search takes some 10 ms, and `warm_up` has loaded all that count."""
+    return ThreadpoolController()
 
 
 class Pool:
@@ -190,9 +204,26 @@ def _call(job: Job[T], problem: Problem, seconds: float | None) -> T:
     return job(problem, None if seconds is None else time.monotonic() + seconds)
 
 
-def make_workers(problem: Problem, count: int) -> Workers:
-    """Workers for a problem."""
-    return InProcess(problem) if count == 1 else Pool(problem, count)
+def make_workers(problem: Problem, workers: int | str) -> Workers:
+    """Workers for a problem.
+
+    Args:
+        workers: Processes here, or the address of a Dask scheduler.
+
+    Raises:
+        OptionError: No scheduler answers there, or Dask is not installed.
+        WorkerError: The cluster's machines run other versions.
+    """
+    if isinstance(workers, int):
+        return InProcess(problem) if workers == 1 else Pool(problem, workers)
+    try:
+        from sharewise.studies._cluster import Cluster
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            f"workers on a cluster need the extra 'dask', and {error.name} is not installed; got '{workers}'. "
+            "Install it with: pip install 'sharewise[dask]'"
+        ) from error
+    return Cluster(problem, workers)
 
 
 def default_workers() -> int:

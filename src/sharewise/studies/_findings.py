@@ -1,4 +1,4 @@
-"""From kept trials to the complete rounds a verdict may rest on."""
+"""From kept trials to the complete rounds a verdict may rest on, and what else a study found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sharewise.problems import Problem
 from sharewise.studies._assemble import Candidate, assemble
-from sharewise.studies._protocol import Plan, Protocol, make_round
-from sharewise.studies._storage import TrialStore
-from sharewise.studies._trial import CONSTANT, specs_for
+from sharewise.studies._course import Course
+from sharewise.studies._curve import CurveRounds, curve_rounds
+from sharewise.studies._group_record import GroupsFound
+from sharewise.studies._protocol import Plan, make_round
+from sharewise.studies._race import Left
+from sharewise.studies._trial import CONSTANT
 
 
 @dataclass(frozen=True)
@@ -19,56 +21,91 @@ class Findings:
 
     Attributes:
         plan: What was run.
-        rounds: Candidates of each complete round.
+        planned: Rounds that were to be run.
+        rounds: Candidates of each complete round; those who left are absent from later ones.
+        repeats: Which repeat of the outer folds each round belongs to.
         unfinished: Rows of the table that no complete round has, with the reason.
         overlap: Test rows per training row.
         notes: Sentences the user should read.
+        left: Who left the race, in that order.
+        proposals: Configurations proposed for each strategy and family.
+        spent: Trials and seconds of each strategy, over all stages.
+        groups: The search over task groups, or None.
+        curve: The learning curve's rounds, or None.
     """
 
     plan: Plan
+    planned: int
     rounds: tuple[tuple[Candidate, ...], ...]
+    repeats: tuple[int, ...]
     unfinished: dict[str, str]
     overlap: float
     notes: tuple[str, ...]
+    left: tuple[Left, ...] = ()
+    proposals: int = 0
+    spent: tuple[tuple[str, int, float], ...] = ()
+    groups: GroupsFound | None = None
+    curve: CurveRounds | None = None
 
 
-def gather(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) -> Findings:
-    """Assemble every complete round of the plan. Where not even one is, what finished of the first."""
+def gather(course: Course) -> Findings:
+    """Assemble every complete round. Where not even one is, what finished of the first."""
+    bench, plan = course.bench, course.plan
+    problem = bench.problem
     rounds: list[tuple[Candidate, ...]] = []
+    repeats: list[int] = []
     overlaps: list[float] = []
     notes: list[str] = []
     unfinished: dict[str, str] = {}
     failures: dict[str, str] = {}
-    wanted: set[str] = set()
-    for index in range(plan.rounds):
-        specs = specs_for(problem, protocol, plan, index)
+    for index, specs in enumerate(course.wanted):
         keys = {spec.key for spec in specs}
-        wanted |= {f"{spec.strategy}/{spec.family}" for spec in specs}
-        results = [r for r in store.results(index=index) if r.spec.key in keys]
-        done = {r.spec.key for r in results if r.status != "cut"}
-        cut = keys - done
+        results = course.results(index)
+        cut = keys - {r.spec.key for r in results if r.status != "cut"}
         for spec in specs:
             if spec.key in cut:
                 unfinished.setdefault(f"{spec.strategy}/{spec.family}", "its trials were cut by the budget")
         if cut and (rounds or not any(r.spec.strategy != CONSTANT and r.status == "done" for r in results)):
             continue  # incomplete rounds would favour what happened to finish
-        around = make_round(problem, protocol, plan, index)
-        order = {spec.key: place for place, spec in enumerate(specs)}
-        results.sort(key=lambda r: order[r.spec.key])
+        around = make_round(problem, bench.protocol, plan, index)
         rounds.append(tuple(assemble(problem, around, results)))
+        repeats.append(around.repeat)
         overlaps.append(len(around.test) / max(len(around.train), 1))
         for result in results:
             if result.status == "failed":
-                note = f"{result.spec.strategy}/{result.spec.family} {result.spec.configuration} failed: {result.message}"
-                notes.append(note)
-                failures.setdefault(f"{result.spec.strategy}/{result.spec.family}", str(result.message))
-    have = set.intersection(*[{c.name for c in candidates} for candidates in rounds]) if rounds else set()
+                name = f"{result.spec.strategy}/{result.spec.family}"
+                notes.append(f"{name} {result.spec.configuration} failed: {result.message}")
+                failures.setdefault(name, str(result.message))
+    have = {candidate.name for candidates in rounds for candidate in candidates}
+    wanted = {f"{spec.strategy}/{spec.family}" for specs in course.wanted for spec in specs}
     missing = {
         name: unfinished.get(name) or failures.get(name, "its trials failed")
         for name in sorted(wanted - have)
     }
-    if len(rounds) < plan.rounds:
-        notes.append(f"{len(rounds)} of {plan.rounds} planned rounds were finished within the budget.")
+    notes += _shortfalls(course, len(rounds))
+    overlap = float(np.mean(overlaps)) if overlaps else 0.0
+    return Findings(
+        plan,
+        course.planned,
+        tuple(rounds),
+        tuple(repeats),
+        missing,
+        overlap,
+        tuple(dict.fromkeys(notes)),
+        tuple(course.left),
+        course.proposals,
+        _spent(course),
+        course.groups,
+        curve_rounds(course),
+    )
+
+
+def _shortfalls(course: Course, rounds: int) -> list[str]:
+    """What the budget did not allow."""
+    plan, total = course.plan, len(course.bench.problem)
+    notes = []
+    if rounds < course.planned:
+        notes.append(f"{rounds} of {course.planned} planned rounds were finished within the budget.")
     if plan.cap is not None:
         notes.append(
             f"The budget allowed only {plan.cap:,} training rows a round; with all rows sharing may matter less. "
@@ -76,7 +113,14 @@ def gather(problem: Problem, protocol: Protocol, store: TrialStore, plan: Plan) 
         )
     if plan.refit is not None:
         notes.append(
-            f"The budget allows fitting the winner on {plan.refit:,} of {len(problem):,} rows. Give a larger --budget."
+            f"The budget allows fitting the winner on {plan.refit:,} of {total:,} rows. Give a larger --budget."
         )
-    overlap = float(np.mean(overlaps)) if overlaps else 0.0
-    return Findings(plan, tuple(rounds), missing, overlap, tuple(dict.fromkeys(notes)))
+    return notes
+
+
+def _spent(course: Course) -> tuple[tuple[str, int, float], ...]:
+    found: dict[str, tuple[int, float]] = {}
+    for result in course.bench.store.results(predictions=False):
+        count, seconds = found.get(result.spec.strategy, (0, 0.0))
+        found[result.spec.strategy] = count + 1, seconds + result.seconds
+    return tuple((name, count, seconds) for name, (count, seconds) in found.items())

@@ -1,4 +1,4 @@
-"""How much a budget buys: decided once, after a scouting round has measured what trials cost here."""
+"""How much a budget buys: effort and rows, decided after a scouting round has measured what trials cost here."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ CUT_FACTOR = 3.0
 """What a trial that scouting had to cut is taken to need, as a multiple of what it had."""
 LEAST_GROWTH = 0.3
 """A trial on next to no rows still takes this share of a scouting trial."""
+SURVIVE = 0.75
+"""Share of the first round's seconds that a later one is taken to need: some leave the race."""
 SPARE = 0.92
 """Share of the budget that plans may fill."""
 FINISH = 2.0
@@ -89,11 +91,20 @@ class Scouted:
             seconds.append((spec.family, known))
         return cls(tuple(seconds), len(done) >= len(specs), rows, workers)
 
+    def rounds_seconds(self, effort: int, rows: int, rounds: int) -> float:
+        """Wall-clock seconds of several rounds."""
+        return self.round_seconds(effort, rows) * (1 + (rounds - 1) * SURVIVE)
+
     def round_seconds(self, effort: int, rows: int) -> float:
         """Wall-clock seconds of a round of that effort on that many training rows."""
         each = [seconds * COST[family][effort] for family, seconds in self.seconds]
         # A round cannot be faster than its longest trial, which is about half of its family's.
         return max(sum(each) / self.workers, max(each) / 2) * max(rows / self.rows, LEAST_GROWTH)
+
+
+def rounds_of(effort: int) -> int | None:
+    """Rounds at most that the ladder has for an effort; None where it has no such rung."""
+    return max((rounds for rung, rounds in LADDER if rung == effort), default=None)
 
 
 def choose_plan(scouted: Scouted, clock: Clock, *, most_rounds: int, all_rows: int, train_rows: int) -> Plan:
@@ -119,7 +130,7 @@ def choose_plan(scouted: Scouted, clock: Clock, *, most_rounds: int, all_rows: i
         whole = rows == train_rows and scouted.complete
         for effort, rounds in rungs if whole else [rung for rung in rungs if rung[0] == 0]:
             last = min(scouted.round_seconds(effort, all_rows), finish)
-            if scouted.round_seconds(effort, rows) * rounds + last <= left * SPARE:
+            if scouted.rounds_seconds(effort, rows, rounds) + last <= left * SPARE:
                 return Plan(effort, rounds, None if rows == train_rows else rows, refit(effort))
         if rows // 2 < LEAST_CAP:
             return Plan(0, min(2, most_rounds), None if rows == train_rows else rows, refit(0))

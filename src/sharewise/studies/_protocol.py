@@ -27,7 +27,7 @@ class Protocol:
         rope: Region of practical equivalence: a relative difference too small to matter.
         confidence: Of all intervals.
         budget: Seconds of wall clock for everything, or None.
-        workers: Processes.
+        workers: Processes here, or the address of a Dask scheduler.
     """
 
     question: str
@@ -39,7 +39,7 @@ class Protocol:
     rope: float = 0.01
     confidence: float = 0.95
     budget: float | None = 300.0
-    workers: int = 1
+    workers: int | str = 1
 
 
 @dataclass(frozen=True)

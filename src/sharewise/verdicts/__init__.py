@@ -13,16 +13,20 @@ parts are usable by themselves:
 from sharewise.verdicts._conclude import Conclusion, conclude
 from sharewise.verdicts._decide import Decision, TaskFinding, decide
 from sharewise.verdicts._evidence import Evidence
+from sharewise.verdicts._insight import NOTHING, Insight
+from sharewise.verdicts._insight_of import insight_of
 from sharewise.verdicts._statistics import Difference, Need, difference, gains, holm, need
 from sharewise.verdicts._verdict import OUTCOMES, Choice, Outcome, Verdict
 
 __all__ = [
+    "NOTHING",
     "OUTCOMES",
     "Choice",
     "Conclusion",
     "Decision",
     "Difference",
     "Evidence",
+    "Insight",
     "Need",
     "Outcome",
     "TaskFinding",
@@ -32,5 +36,6 @@ __all__ = [
     "difference",
     "gains",
     "holm",
+    "insight_of",
     "need",
 ]

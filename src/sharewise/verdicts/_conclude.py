@@ -13,9 +13,11 @@ from sharewise.errors import NotFittedError
 from sharewise.problems import Problem
 from sharewise.studies import CONSTANT, Candidate, Protocol, Recipe
 from sharewise.tasks import Array
+from sharewise.verdicts._course import left_note
 from sharewise.verdicts._decide import Decision, decide
 from sharewise.verdicts._deploy import deployment
 from sharewise.verdicts._evidence import Evidence
+from sharewise.verdicts._insight import NOTHING, Insight
 from sharewise.verdicts._statistics import Difference, need
 from sharewise.verdicts._verdict import Choice, Verdict
 from sharewise.verdicts._words import changes, describe, needed_text, reasons, sentence
@@ -43,6 +45,8 @@ def conclude(
     overlap: float,
     unfinished: Mapping[str, str],
     context: Mapping[str, Any],
+    repeats: Sequence[int] | None = None,
+    insight: Insight = NOTHING,
 ) -> Conclusion:
     """Decide, and put the decision on record.
 
@@ -51,6 +55,8 @@ def conclude(
         overlap: Test rows per training row.
         unfinished: Rows that no round has, by name, with the reason.
         context: Further entries of ``verdict.json``: protocol, profile, warnings, versions.
+        repeats: Repeat of the outer folds that each round belongs to; None where there is only one.
+        insight: What was found beside the rounds.
 
     Raises:
         NotFittedError: No round is complete.
@@ -59,7 +65,7 @@ def conclude(
         raise NotFittedError(
             "a verdict needs at least one complete round of trials; none was finished. Give a larger --budget."
         )
-    evidence = Evidence.of(problem, protocol, rounds, overlap)
+    evidence = Evidence.of(problem, protocol, rounds, overlap, repeats)
     if not evidence.side(shares=False):
         reasons_why = "; ".join(
             f"{name}: {why}" for name, why in unfinished.items() if name.startswith("separate")
@@ -70,8 +76,9 @@ def conclude(
         )
     decision = decide(evidence)
     recipes, weights = deployment(evidence, decision.deploy)
-    text = sentence(problem, evidence, decision)
-    because, would_change = reasons(problem, evidence, decision), changes(problem, evidence, decision)
+    text = sentence(problem, evidence, decision, insight)
+    because = reasons(problem, evidence, decision, insight)
+    would_change = changes(problem, evidence, decision, insight)
     choice = _choice(evidence, decision)
     per_task = _per_task(problem, evidence, decision)
     deployed = sorted(set(decision.deploy))
@@ -81,15 +88,18 @@ def conclude(
         "choice": {
             "strategy": choice.strategy,
             "family": choice.family,
-            "describe": "; ".join(describe(evidence.candidates[row]) for row in deployed),
+            "describe": "; ".join(
+                describe(evidence.candidates[row], insight.learnt_together) for row in deployed
+            ),
             "members": [f"{r.strategy}/{r.family}/{r.configuration}" for r in recipes],
         },
         "contrast": _contrast(evidence, decision),
         "per_task": per_task,
-        "strategies": [*_table(problem, evidence, decision), *_missing(unfinished)],
+        "strategies": [*_table(problem, evidence, insight), *_missing(unfinished)],
         "because": because,
         "would_change": would_change,
-        "needed": _needed(problem, evidence, decision),
+        "needed": _needed(problem, evidence, decision, insight),
+        **insight.as_dict(),
         **context,
     }
     verdict = Verdict(
@@ -161,7 +171,7 @@ def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[
     return record
 
 
-def _table(problem: Problem, evidence: Evidence, decision: Decision) -> list[dict[str, Any]]:
+def _table(problem: Problem, evidence: Evidence, insight: Insight) -> list[dict[str, Any]]:
     reference = evidence.scores_of(evidence.champions(evidence.side(shares=False)))
     lines = []
     for row, candidate in enumerate(evidence.candidates):
@@ -178,7 +188,7 @@ def _table(problem: Problem, evidence: Evidence, decision: Decision) -> list[dic
                 "interval": inside.interval,
                 "probability_better": inside.better,
             }
-        costs = [candidates[row] for candidates in evidence.rounds]
+        costs = evidence.present(row)
         lines.append(
             {
                 "name": candidate.strategy,
@@ -189,7 +199,7 @@ def _table(problem: Problem, evidence: Evidence, decision: Decision) -> list[dic
                 "delta_interval": against.interval,
                 "probability_better": against.better,
                 "within": within,
-                "inner_error": float(evidence.inner[:, row].mean()),
+                "inner_error": float(np.mean([c.inner for c in costs])),
                 "cost": {
                     "train_seconds": float(np.mean([c.train_seconds for c in costs])),
                     "fits": round(float(np.mean([c.fits for c in costs]))),
@@ -202,11 +212,25 @@ def _table(problem: Problem, evidence: Evidence, decision: Decision) -> list[dic
                     task.name: {"score": _mean(scores[:, place]), "delta": _mean(gains[:, place])}
                     for place, task in enumerate(problem.tasks)
                 },
-                "status": "done",
-                "note": None,
+                "rounds": len(costs),
+                **_status(evidence, row, insight),
             }
         )
     return lines
+
+
+def _status(evidence: Evidence, row: int, insight: Insight) -> dict[str, Any]:
+    """Whether the row was there to the end; when and why its last entrant left."""
+    if evidence.rounds[-1][row] is not None:
+        return {"status": "done", "note": None}
+    candidate = evidence.candidates[row]
+    name = candidate.strategy, candidate.family
+    own = [
+        entry
+        for entry in (insight.race or {}).get("left", ())
+        if (entry["strategy"], entry["family"]) == name
+    ]
+    return {"status": "left", "note": left_note(own[-1]) if own else "left early"}
 
 
 def _missing(unfinished: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -234,7 +258,9 @@ def _missing(unfinished: Mapping[str, str]) -> list[dict[str, Any]]:
     return lines
 
 
-def _needed(problem: Problem, evidence: Evidence, decision: Decision) -> dict[str, Any] | None:
+def _needed(
+    problem: Problem, evidence: Evidence, decision: Decision, insight: Insight
+) -> dict[str, Any] | None:
     if decision.outcome != "undecided" or decision.overall is None or decision.overall.interval is None:
         return None
     wanted = need(decision.overall, rope=evidence.rope, confidence=evidence.confidence)
@@ -242,7 +268,7 @@ def _needed(problem: Problem, evidence: Evidence, decision: Decision) -> dict[st
     return {
         "labels": max(1, int(middle * (wanted.factor - 1))),
         "rounds": wanted.rounds,
-        "text": needed_text(problem, evidence, decision),
+        "text": needed_text(problem, evidence, decision, insight),
     }
 
 

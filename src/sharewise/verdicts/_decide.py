@@ -1,36 +1,19 @@
-"""The rules that turn evidence into one of five outcomes. Nothing here fits or prints anything."""
+"""From evidence to a decision. Nothing here fits or prints anything."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from sharewise.tasks import Array
-from sharewise.verdicts._evidence import Evidence, frequent
-from sharewise.verdicts._statistics import Difference, holm
+from sharewise.verdicts._difference import Difference
+from sharewise.verdicts._evidence import Evidence, frequent, mean_known
+from sharewise.verdicts._need import Need, need
+from sharewise.verdicts._pooling import moderated, pool
+from sharewise.verdicts._rules import Leaning, Side, TaskFinding, rule
+from sharewise.verdicts._statistics import holm, mean_over_tasks
 from sharewise.verdicts._verdict import Outcome
 
-Leaning = Literal["share", "separate", "unclear"]
-
-
-@dataclass(frozen=True)
-class TaskFinding:
-    """What sharing does to one task.
-
-    Attributes:
-        difference: Gain of the shared side over the separate one.
-        p_adjusted: After Holm's correction over tasks; None without an interval.
-        leaning: ``share`` for a clear gain beyond the ROPE, ``separate`` for a clear loss.
-        separate, shared: Mean scores of both sides.
-    """
-
-    difference: Difference
-    p_adjusted: float | None
-    leaning: Leaning
-    separate: float
-    shared: float
+__all__ = ["Decision", "Leaning", "TaskFinding", "cheapest", "decide"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +42,7 @@ def decide(evidence: Evidence) -> Decision:
     """Compare the best that can be done without sharing to the best that can be done with it.
 
     Each side is represented, in every round, by the candidate its inner folds prefer, so that the outer
-    difference is free of the winner's curse. Tasks are judged with Holm's correction.
+    difference is free of the winner's curse. What follows from the findings is said in `rule`.
     """
     apart = evidence.champions(evidence.side(shares=False))
     separate = frequent(apart, evidence.inner)
@@ -71,95 +54,75 @@ def decide(evidence: Evidence) -> Decision:
     together = evidence.champions(sharing)
     shared = frequent(together, evidence.inner)
     reference, scores = evidence.scores_of(apart), evidence.scores_of(together)
-    overall = evidence.compare(scores, reference)
-    tasks = _findings(evidence, scores, reference)
-    outcome, reason = _outcome(overall, tasks, evidence.rope, evidence.confidence)
-    return Decision(
-        outcome,
-        overall,
-        tasks,
-        separate,
-        shared,
-        _deploy(evidence, outcome, overall, tasks, separate, shared),
-        reason,
-    )
-
-
-def _findings(evidence: Evidence, scores: Array, reference: Array) -> tuple[TaskFinding, ...]:
     gains = evidence.gains(scores, reference)
+    overall = evidence.summarise(mean_over_tasks(gains))
+    tasks = _informed(evidence, overall, gains, _findings(evidence, gains, scores, reference))
+    ruling = rule(overall, tasks, rope=evidence.rope, confidence=evidence.confidence)
+    rows: dict[Side, int] = {"separate": separate, "shared": shared}
+    if "cheapest" in ruling.serves:
+        rows["cheapest"] = cheapest(evidence, separate, shared)
+    deploy = tuple(rows[side] for side in ruling.serves)
+    return Decision(ruling.outcome, overall, tasks, separate, shared, deploy, ruling.reason)
+
+
+def _findings(evidence: Evidence, gains: Array, scores: Array, reference: Array) -> tuple[TaskFinding, ...]:
+    """Each task by itself, corrected for looking at all of them."""
     differences = [evidence.summarise(gains[:, task]) for task in range(gains.shape[1])]
     known = [task for task, found in enumerate(differences) if found.p_value is not None]
     adjusted: dict[int, float] = dict(
         zip(known, holm([differences[task].p_value or 0.0 for task in known]), strict=True)
     )
+    apart, together = mean_known(reference), mean_known(scores)
     found = []
     for task, one in enumerate(differences):
         p = adjusted.get(task)
         leaning: Leaning = "unclear"
         if p is not None and p < 1 - evidence.confidence and abs(one.mean) >= evidence.rope:
             leaning = "share" if one.mean > 0 else "separate"
-        means = [
-            float(np.nanmean(s[:, task])) if not np.isnan(s[:, task]).all() else float("nan")
-            for s in (reference, scores)
-        ]
-        found.append(TaskFinding(one, p, leaning, *means))
+        sides = float(apart[task]), float(together[task])
+        found.append(TaskFinding(one, p, leaning, *sides))
     return tuple(found)
 
 
-def _outcome(
-    overall: Difference, tasks: tuple[TaskFinding, ...], rope: float, confidence: float
-) -> tuple[Outcome, str]:
-    gain = [task for task in tasks if task.leaning == "share"]
-    harm = [task for task in tasks if task.leaning == "separate"]
+def _informed(
+    evidence: Evidence, overall: Difference, gains: Array, tasks: tuple[TaskFinding, ...]
+) -> tuple[TaskFinding, ...]:
+    """The findings with what the tasks tell one another."""
     if overall.interval is None:
-        return "undecided", "fewer than two rounds were finished"
-    low, high = overall.interval
-    if harm and (gain or low > 0):
-        return "route", "sharing helps overall or some tasks, and clearly harms others"
-    if gain and high < 0:
-        return "route", "sharing harms overall, and clearly helps some tasks"
-    if low > 0 and overall.mean >= rope:
-        return "share", "the gain's interval lies above zero and the gain beyond the region of equivalence"
-    if high < 0 and overall.mean <= -rope:
-        return "separate", "the gain's interval lies below zero and the loss beyond the region of equivalence"
-    if overall.equivalent is not None and overall.equivalent >= confidence:
-        return "equivalent", "the gain lies almost certainly inside the region of equivalence"
-    if gain:
-        return "route", "some tasks clearly gain from sharing; for the others nothing is clear"
-    if harm:
-        return "separate", "some tasks are clearly harmed by sharing and none clearly gains"
-    return "undecided", "the evidence neither rules out a gain or loss that matters nor establishes one"
-
-
-def _deploy(
-    evidence: Evidence,
-    outcome: Outcome,
-    overall: Difference,
-    tasks: tuple[TaskFinding, ...],
-    separate: int,
-    shared: int,
-) -> tuple[int, ...]:
-    """Rows to deploy. Where nothing is clear the side with the better estimate serves meanwhile; where
-    all is equivalent, the smallest model within the region of equivalence of the best."""
-    if outcome == "share":
-        return (shared,) * len(tasks)
-    if outcome == "separate":
-        return (separate,) * len(tasks)
-    likely = shared if overall.mean > 0 else separate
-    if outcome == "route":
-        default = (
-            likely if overall.interval and (overall.interval[0] > 0 or overall.interval[1] < 0) else separate
+        return tasks
+    around = gains - mean_over_tasks(gains)[:, None]
+    deviations = [evidence.summarise(around[:, task]) for task in range(gains.shape[1])]
+    found = pool(overall, deviations, rope=evidence.rope)
+    errors = moderated([task.difference for task in tasks])
+    return tuple(
+        replace(
+            task,
+            expected=float(found.mean[place]),
+            losing=float(found.losing[place]),
+            gaining=float(found.gaining[place]),
+            need=_need(
+                evidence, task, float(errors[place]), found.mean[place], found.error[place], len(tasks)
+            ),
         )
-        serves = {"share": shared, "separate": separate, "unclear": default}
-        return tuple(serves[task.leaning] for task in tasks)
-    if outcome == "equivalent":
-        return (cheapest(evidence, separate, shared),) * len(tasks)
-    return (likely,) * len(tasks)
+        for place, task in enumerate(tasks)
+    )
+
+
+def _need(
+    evidence: Evidence, task: TaskFinding, error: float, mean: float, spread: float, looks: int
+) -> Need | None:
+    """What would settle a task, planned with what all tasks tell of its gain and its noise: of many tasks
+    those that look nearest to settled do so partly by luck."""
+    if task.leaning != "unclear":
+        return None
+    planned = replace(task.difference, error=error)
+    belief = (float(mean), float(spread))
+    return need(planned, rope=evidence.rope, confidence=evidence.confidence, looks=looks, belief=belief)
 
 
 def cheapest(evidence: Evidence, separate: int, shared: int) -> int:
     """The smallest row whose mean inner error is within the ROPE of the better side's."""
-    inner, size = evidence.inner.mean(axis=0), evidence.size.mean(axis=0)
+    inner, size = evidence.mean_inner(), evidence.size.mean(axis=0)
     best = min(inner[separate], inner[shared])
     rows = [r for r in range(len(inner)) if inner[r] <= best * (1 + evidence.rope)]
     return min(rows, key=lambda row: (size[row], row))

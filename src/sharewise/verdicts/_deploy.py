@@ -26,12 +26,12 @@ def deployment(evidence: Evidence, rows: Sequence[int]) -> tuple[tuple[Recipe, .
     average: dict[int, dict[Recipe, Array]] = {}
     for row in set(rows):
         total: dict[Recipe, Array] = {}
-        for candidates in evidence.rounds:
-            one = candidates[row]
+        present = evidence.present(row)
+        for one in present:
             for place, recipe in enumerate(one.recipes):
                 if one.weights[:, place].any():
                     zero = np.zeros(len(one.weights))
-                    total[recipe] = total.get(recipe, zero) + one.weights[:, place] / len(evidence.rounds)
+                    total[recipe] = total.get(recipe, zero) + one.weights[:, place] / len(present)
         average[row] = total
     recipes = sorted(
         {recipe for total in average.values() for recipe in total},

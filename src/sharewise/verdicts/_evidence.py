@@ -25,46 +25,60 @@ class Evidence:
     """Complete rounds of a study.
 
     Attributes:
-        rounds: ``J`` lists of the same ``R`` candidates, in the same order.
+        rounds: ``J`` lists of the same ``R`` rows, in the same order; None where a row had left by then.
+        candidates: ``R`` candidates, each of the last round that has it.
         metrics: ``T`` metrics.
-        scores: ``(J, R, T)`` on outer test rows.
-        inner: ``(J, R)`` cross-fitted error on inner folds, as a share of the constant's.
+        scores: ``(J, R, T)`` on outer test rows, NaN where the row is not there.
+        inner: ``(J, R)`` cross-fitted error on inner folds, as a share of the constant's; infinite where the
+            row is not there.
         size: ``(J, R)`` bytes.
+        repeats: ``(J,)`` the repeat of the outer folds that each round belongs to.
         overlap: Test rows per training row.
         rope, confidence: As in the protocol.
     """
 
-    rounds: tuple[tuple[Candidate, ...], ...]
+    rounds: tuple[tuple[Candidate | None, ...], ...]
+    candidates: tuple[Candidate, ...]
     metrics: tuple[Metric, ...]
     scores: Array
     inner: Array
     size: Array
+    repeats: NDArray[np.intp]
     overlap: float
     rope: float
     confidence: float
 
     @classmethod
     def of(
-        cls, problem: Problem, protocol: Protocol, rounds: Sequence[Sequence[Candidate]], overlap: float
+        cls,
+        problem: Problem,
+        protocol: Protocol,
+        rounds: Sequence[Sequence[Candidate]],
+        overlap: float,
+        repeats: Sequence[int] | None = None,
     ) -> Evidence:
-        """Keep the candidates that every round has."""
-        everywhere = set.intersection(*[{c.name for c in candidates} for candidates in rounds])
-        kept = tuple(tuple(c for c in candidates if c.name in everywhere) for candidates in rounds)
+        """Line the candidates of all rounds up by name, in the order of their first round.
+
+        Args:
+            repeats: ``J`` repeats of the outer folds, or None where each round is of the same one.
+        """
+        last = {c.name: c for candidates in rounds for c in candidates}
+        names = list(last)
+        found = [{c.name: c for c in candidates} for candidates in rounds]
+        lined = tuple(tuple(one.get(name) for name in names) for one in found)
+        silent = np.full(len(problem.tasks), np.nan)
         return cls(
-            kept,
+            lined,
+            tuple(last.values()),
             tuple(problem.targets[task.target].metric for task in problem.tasks),
-            np.array([[c.scores for c in candidates] for candidates in kept]),
-            np.array([[c.inner for c in candidates] for candidates in kept]),
-            np.array([[float(c.size_bytes) for c in candidates] for candidates in kept]),
+            np.array([[silent if c is None else c.scores for c in row] for row in lined]),
+            np.array([[np.inf if c is None else c.inner for c in row] for row in lined]),
+            np.array([[np.inf if c is None else float(c.size_bytes) for c in row] for row in lined]),
+            np.array([0] * len(lined) if repeats is None else repeats, dtype=np.intp),
             overlap,
             protocol.rope,
             protocol.confidence,
         )
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """The first round's candidates, for their names."""
-        return self.rounds[0]
 
     def place(self, name: str) -> int | None:
         """Row of a candidate by name."""
@@ -82,6 +96,15 @@ class Evidence:
             close = np.flatnonzero(inner <= inner.min() * (1 + PARSIMONY * self.rope))
             found.append(rows[int(close[np.argmin(size[close])])])
         return np.array(found, dtype=np.intp)
+
+    def present(self, row: int) -> list[Candidate]:
+        """A row's candidates in the rounds that have it."""
+        return [found for candidates in self.rounds if (found := candidates[row]) is not None]
+
+    def mean_inner(self) -> Array:
+        """``(R,)`` mean inner error over all rounds; infinite for who left."""
+        mean: Array = self.inner.mean(axis=0)
+        return mean
 
     def scores_of(self, rows: NDArray[np.intp]) -> Array:
         """``(J, T)`` scores of one row a round."""

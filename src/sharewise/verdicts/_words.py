@@ -1,4 +1,4 @@
-"""The decision in words: one sentence, its reasons, and what would change it."""
+"""The decision in words: one sentence and its reasons. What would change it is in `_changes`."""
 
 from __future__ import annotations
 
@@ -7,50 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from sharewise.problems import Problem
-from sharewise.studies import BEST, BLEND, Candidate
+from sharewise.verdicts._changes import changes, needed_text
+from sharewise.verdicts._course import groups_sentence, race_sentence, tuning_sentence
 from sharewise.verdicts._decide import Decision, TaskFinding
+from sharewise.verdicts._describe import FAMILY_WORDS, describe
 from sharewise.verdicts._evidence import Evidence
-from sharewise.verdicts._statistics import Difference, need
+from sharewise.verdicts._insight import NOTHING, Insight
+from sharewise.verdicts._phrases import NAMED, percent, plural, quoted, spanned, sure
+from sharewise.verdicts._statistics import Difference
 
-FAMILY_WORDS = {"linear": "linear models", "trees": "trees", "network": "networks"}
-NAMED = 3
-
-
-def percent(value: float) -> str:
-    """``0.034`` as ``3.4%``, without a sign for what rounds to zero."""
-    text = f"{100 * value:.1f}"
-    return f"{0.0:.1f}%" if float(text) == 0 else f"{text}%"
+__all__ = ["changes", "describe", "needed_text", "percent", "reasons", "sentence"]
 
 
 def interval(found: Difference, confidence: float) -> str:
     """``95% interval 1.2% to 5.6%``."""
     if found.interval is None:
         return "no interval: fewer than two rounds"
-    low, high = found.interval
-    return f"{100 * confidence:.0f}% interval {percent(low)} to {percent(high)}"
-
-
-def describe(candidate: Candidate) -> str:
-    """What a row of the table is, for people."""
-    family = FAMILY_WORDS.get(candidate.family, candidate.family)
-    if candidate.family == BLEND:
-        own = "each task's own models" if not candidate.shares else "separate and shared models"
-        return f"an ensemble of {own} over all families"
-    if candidate.family == BEST:
-        return "a model of its own for each task, each in its best family"
-    return {
-        "separate": f"a model of its own for each task ({family})",
-        "joint": f"one joint model for all tasks ({family})",
-        "chained": f"a chain in which each task reads the predictions before it ({family})",
-        "constant": "a constant",
-    }.get(candidate.strategy, f"{candidate.strategy} ({family})")
+    return f"{sure(confidence)} interval {spanned(found.interval)}"
 
 
 def _names(problem: Problem, places: Sequence[int]) -> str:
-    names = [f"'{problem.tasks[place].name}'" for place in places[:NAMED]]
-    more = len(places) - len(names)
-    listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 and not more else ", ".join(names)
-    return f"{listed} and {more} more" if more else listed
+    return quoted([problem.tasks[place].name for place in places])
 
 
 def _leaning(decision: Decision, leaning: str) -> list[int]:
@@ -58,23 +35,31 @@ def _leaning(decision: Decision, leaning: str) -> list[int]:
     return sorted(found, key=lambda place: -abs(decision.tasks[place].difference.mean))
 
 
-def sentence(problem: Problem, evidence: Evidence, decision: Decision) -> str:
+def sentence(problem: Problem, evidence: Evidence, decision: Decision, insight: Insight = NOTHING) -> str:
     """The verdict a newcomer understands."""
     overall, confidence = decision.overall, evidence.confidence
-    deployed = evidence.candidates[decision.deploy[0]]
+    rows = dict.fromkeys(decision.deploy)
+    deployed = "; ".join(describe(evidence.candidates[row], insight.learnt_together) for row in rows)
     if overall is None:
-        return f"Undecided: {decision.reason}. Meanwhile: {describe(deployed)}."
+        return f"Undecided: {decision.reason}. Meanwhile: {deployed}."
     measured = interval(overall, confidence)
     direction = "lowers the error" if overall.mean >= 0 else "raises the error"
     by = percent(abs(overall.mean))
     match decision.outcome:
         case "share":
-            return f"Share: letting the tasks learn from each other gains {by} ({measured}); deploy {describe(deployed)}."
+            return (
+                f"Share: letting the tasks learn from each other gains {by} ({measured}); deploy {deployed}."
+            )
         case "separate":
             if overall.interval and overall.interval[1] < 0:
-                return f"Keep them separate: sharing costs {by} ({measured}, negative is a loss); deploy {describe(deployed)}."
-            harmed = _names(problem, _leaning(decision, "separate"))
-            return f"Keep them separate: sharing clearly harms {harmed} and clearly helps no task; deploy {describe(deployed)}."
+                return f"Keep them separate: sharing costs {by} ({measured}, negative is a loss); deploy {deployed}."
+            harmed = _leaning(decision, "separate")
+            if not harmed:
+                return f"Keep them separate: {decision.reason}; deploy {deployed}."
+            return (
+                f"Keep them separate: sharing clearly harms {_names(problem, harmed)} and clearly helps no task; "
+                f"deploy {deployed}."
+            )
         case "route":
             gain, harm = _leaning(decision, "share"), _leaning(decision, "separate")
             parts = []
@@ -84,24 +69,40 @@ def sentence(problem: Problem, evidence: Evidence, decision: Decision) -> str:
                 parts.append(f"sharing helps on average ({by}, {measured})")
             if harm:
                 parts.append(f"it clearly harms {_names(problem, harm)}")
-            elif len(gain) < len(problem.tasks):
-                parts.append("for the others nothing is clear, so they keep their own models")
+            parts.extend(_unclear(problem, evidence, decision))
             return f"Route task by task: {', and '.join(parts)}."
         case "equivalent":
             return (
                 f"Equivalent: sharing changes the error by {percent(-overall.mean)} ({measured} of gain), which is less than "
-                f"the {percent(evidence.rope)} that would matter; take the cheapest that keeps up, {describe(deployed)}."
+                f"the {percent(evidence.rope)} that would matter; take the cheapest that keeps up, {deployed}."
             )
         case _:
-            if overall.interval is None:
-                return f"Undecided: {decision.reason}; meanwhile {describe(deployed)}."
+            low, high = overall.interval or (-1.0, 1.0)
+            if overall.interval is None or low > 0 or high < 0:
+                return f"Undecided: {decision.reason}; meanwhile {deployed}."
             return (
                 f"Undecided: sharing {direction} by {by} in this data, but the evidence is too thin to say so ({measured} "
-                f"of gain); meanwhile {describe(deployed)}."
+                f"of gain); meanwhile {deployed}."
             )
 
 
-def reasons(problem: Problem, evidence: Evidence, decision: Decision) -> list[str]:
+def _unclear(problem: Problem, evidence: Evidence, decision: Decision) -> list[str]:
+    """What serves the tasks about which nothing is clear by themselves."""
+    others = [place for place, task in enumerate(decision.tasks) if task.leaning == "unclear"]
+    together = [place for place in others if evidence.candidates[decision.deploy[place]].shares]
+    alone = [place for place in others if place not in together]
+    if together and alone:
+        kept = "keeps its own model" if len(alone) == 1 else "keep their own models"
+        rest = f"{plural(len(together), 'other task')} {'shares' if len(together) == 1 else 'share'}"
+        return [f"where nothing is clear {_names(problem, alone)} {kept} and {rest}"]
+    if together:
+        return ["for the others nothing is clear by itself, so they share"]
+    return ["for the others nothing is clear, so they keep their own models"] if alone else []
+
+
+def reasons(
+    problem: Problem, evidence: Evidence, decision: Decision, insight: Insight = NOTHING
+) -> list[str]:
     """Measured reasons, most telling first."""
     found = [f"The rule that decided: {decision.reason}."]
     overall = decision.overall
@@ -114,7 +115,15 @@ def reasons(problem: Problem, evidence: Evidence, decision: Decision) -> list[st
     found.extend(_within(evidence))
     found.extend(_by_task(problem, decision))
     found.append(_labels(problem))
+    if insight.groups is not None:
+        found.append(groups_sentence(insight.groups))
+    if insight.harm is not None:
+        found.append(insight.harm.text)
     found.append(_cost(evidence, decision))
+    if insight.race is not None:
+        found.append(race_sentence(insight.race))
+    if insight.tuning is not None:
+        found.append(tuning_sentence(insight.tuning))
     return found
 
 
@@ -130,7 +139,7 @@ def _within(evidence: Evidence) -> list[str]:
             word = "gains" if inside.mean >= 0 else "loses"
             lines.append(
                 f"Within {family}, {candidate.strategy} {word} {percent(abs(inside.mean))} against separate "
-                f"({percent(inside.interval[0])} to {percent(inside.interval[1])})."
+                f"({spanned(inside.interval)})."
             )
     return lines
 
@@ -169,7 +178,7 @@ def _labels(problem: Problem) -> str:
 
 def _cost(evidence: Evidence, decision: Decision) -> str:
     def of(row: int) -> str:
-        costs = [candidates[row] for candidates in evidence.rounds]
+        costs = evidence.present(row)
         seconds = np.mean([c.train_seconds for c in costs])
         latency = np.mean([c.predict_ms_per_1000_rows for c in costs])
         size = np.mean([c.size_bytes for c in costs])
@@ -178,57 +187,3 @@ def _cost(evidence: Evidence, decision: Decision) -> str:
 
     rows = [decision.separate] if decision.shared is None else [decision.separate, decision.shared]
     return f"Cost a fold: {'; '.join(of(row) for row in rows)}."
-
-
-def changes(problem: Problem, evidence: Evidence, decision: Decision) -> list[str]:
-    """What would change the verdict."""
-    found: list[str] = []
-    overall = decision.overall
-    if overall is not None and overall.interval is not None:
-        low, high = overall.interval
-        if decision.outcome == "undecided":
-            found.append(needed_text(problem, evidence, decision))
-        if decision.outcome in ("share", "separate") and min(abs(low), abs(high)) < abs(overall.mean):
-            bound = low if decision.outcome == "share" else -high
-            if bound > evidence.rope:
-                found.append(
-                    f"If only differences above {percent(bound)} mattered to you (--rope {bound:.3f}), the evidence would no "
-                    "longer be enough."
-                )
-        if decision.outcome == "equivalent":
-            bound = max(abs(low), abs(high))
-            found.append(
-                f"A region of equivalence well below {percent(bound)} (--rope) would leave the question open."
-            )
-    counts = [len(problem.rows_of(task)) for task in problem.tasks]
-    if decision.outcome in ("share", "route") and decision.overall is not None:
-        found.append(
-            f"Many more labels a task (now {int(np.median(counts))} in the middle): what sharing gains usually shrinks as each "
-            "task can stand alone."
-        )
-    if decision.outcome == "separate":
-        found.append(
-            "Far fewer labels for some task, or new tasks nearer to each other: then sharing can pay."
-        )
-    unclear = [place for place, task in enumerate(decision.tasks) if task.leaning == "unclear"]
-    if unclear and decision.outcome == "route":
-        found.append(
-            f"For {_names(problem, unclear)} the evidence is open; more labels there could move them either way."
-        )
-    if not found:
-        found.append("More finished rounds: a longer --budget.")
-    return found
-
-
-def needed_text(problem: Problem, evidence: Evidence, decision: Decision) -> str:
-    """How much more evidence would settle it, as far as it can be told."""
-    assert decision.overall is not None
-    wanted = need(decision.overall, rope=evidence.rope, confidence=evidence.confidence)
-    if wanted.factor <= 1.0:
-        return "It is close: a few more outer folds (a larger --budget) or some more labels should settle it."
-    counts = [len(problem.rows_of(task)) for task in problem.tasks]
-    more = max(int(np.median(counts) * (wanted.factor - 1)), 1)
-    labels = f"about {more:,} more labels a task" if more < 1e6 else "far more labels than a million a task"
-    if wanted.rounds is None:
-        return f"If the gain is what it looks like, {labels} would settle it; more folds of these rows alone would not."
-    return f"If the gain is what it looks like, {wanted.rounds} outer folds of these rows, or {labels}, would settle it."

@@ -1,0 +1,37 @@
+"""The tuning stage: the same number of proposals for each strategy in each family still in the race."""
+
+from __future__ import annotations
+
+from sharewise.studies._course import Course
+from sharewise.studies._trial import Recipe
+from sharewise.studies._tuning import BATCH, propose
+
+KEY = "proposals made"
+
+
+def tune(course: Course, count: int) -> None:
+    """Try ``count`` proposals a strategy and family on the first round; they join the race.
+
+    How many were made before time was over is kept, so that the study can be walked again.
+    """
+    bench = course.bench
+    kept = bench.store.get(KEY)
+    wanted = count if kept is None else int(kept)
+    pairs = list(dict.fromkeys((r.strategy, r.family) for r in course.entrants if course.space_of(r)))
+    while course.proposals < wanted and pairs:
+        size = min(BATCH, wanted - course.proposals)
+        errors, tried = course.inner_errors(), [spec.recipe for spec in course.wanted[0]]
+        fresh: list[Recipe] = []
+        for strategy, family in pairs:
+            own = [r.configuration for r in tried if (r.strategy, r.family) == (strategy, family)]
+            seen = [(c, errors.get(Recipe(strategy, family, c))) for c in own]
+            name = f"{strategy}/{family}"
+            found = propose(course.space(strategy, family), seen, size, bench.protocol.seed, name)
+            fresh += [Recipe(strategy, family, configuration) for configuration in found]
+        if not fresh or not course.try_out(fresh, "Tuning", course.reserve_for_rounds()):
+            break
+        course.proposals += size
+        done = course.inner_errors()
+        course.entrants += [recipe for recipe in fresh if recipe in done]
+    if kept is None:
+        bench.store.put(KEY, course.proposals)

@@ -18,7 +18,10 @@ from test_reports_data import (
     NINETEEN,
     TWELVE,
     empty_verdict,
+    hostile_insight,
     hostile_names,
+    make_groups,
+    make_insight,
     make_ledger,
     make_verdict,
 )
@@ -79,13 +82,27 @@ def hostile() -> dict[str, Any]:
     verdict["strategies"][5] |= {"delta": -400.0, "delta_interval": [-600.0, float("nan")]}
     for task in verdict["per_task"].values():
         task |= {"metric": bad[:30], "decision": bad[:15]}
-    return verdict
+    return verdict | hostile_insight()
+
+
+SECTIONS = {
+    "race": ("race", "The race"),
+    "groups": ("groups", "Which tasks learn together"),
+    "harm": ("helps", "Who helps whom"),
+    "learning_curve": ("curve", "Learning curve"),
+}
+"""Key of the verdict: anchor of its section and its heading."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
     bad = [(HOSTILE[0], HOSTILE[1]), *NINETEEN]
     yield "two", render(make_verdict(["lang", "arith"], TWELVE), make_ledger(120, TWELVE))
     yield "one", render(make_verdict(["lang"], TWELVE[:1]), make_ledger(1, TWELVE))
+    learnt = make_verdict(["lang", "arith", "reading"], TWELVE) | make_insight(["lang", "arith", "reading"])
+    learnt["strategies"][2] |= {"status": "left", "note": "left after round 2: 8.3% behind", "rounds": 2}
+    yield "learnt", render(learnt, make_ledger(50, TWELVE))
+    crowd = [f"school {i}" for i in range(60)]
+    yield "crowd", render(make_verdict(crowd, TWELVE) | make_insight(crowd, left=90), [])
     yield (
         "schools",
         render(make_verdict([f"school {i}" for i in range(139)], NINETEEN), make_ledger(399, NINETEEN)),
@@ -162,7 +179,8 @@ def test_under_a_megabyte_with_the_costliest_names(kind: str) -> None:
         entry | {"configuration": kind * 300 + str(i), "message": kind * 900}
         for i, entry in enumerate(make_ledger(400, NINETEEN))
     ]
-    content = render(make_verdict(tasks, NINETEEN), ledger)
+    verdict = make_verdict(tasks, NINETEEN) | make_insight(tasks[:15], left=400)
+    content = render(verdict | {"groups": make_groups(tasks)}, ledger)
     assert len(content.encode("utf-8")) < 1_000_000
     assert "more in verdict.json" in content
 
@@ -222,6 +240,78 @@ def test_says_what_matters_in_order() -> None:
     ]
     places = [content.index(words) for words in landmarks]
     assert places == sorted(places)
+
+
+def test_what_was_learnt_has_its_place() -> None:
+    tasks = ["lang", "arith", "reading"]
+    content = render(make_verdict(tasks, TWELVE) | make_insight(tasks), [])
+    headings = [
+        "What sharing does inside one family",
+        "The race</h2>",
+        "Who gains and who is harmed",
+        "Which tasks learn together</h2>",
+        "Who helps whom</h2>",
+        "Learning curve</h2>",
+        "Cost against quality",
+    ]
+    places = [content.index(words) for words in headings]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("key", SECTIONS)
+@pytest.mark.parametrize("value", ["absent", None, {}, [], "words", 3.0])
+def test_a_section_without_its_record_is_left_out(key: str, value: object) -> None:
+    anchor, heading = SECTIONS[key]
+    tasks = ["lang", "arith", "reading"]
+    verdict = make_verdict(tasks, TWELVE) | make_insight(tasks)
+    if value == "absent":
+        del verdict[key]
+    else:
+        verdict[key] = value
+    content = render(verdict, [])
+    assert f'href="#{anchor}"' not in content
+    assert f"{heading}</h2>" not in content
+    for other_anchor, other in (place for name, place in SECTIONS.items() if name != key):
+        assert f'href="#{other_anchor}"' in content
+        assert f"{other}</h2>" in content
+
+
+def test_who_left_is_greyed_with_the_note_and_out_of_the_cost_plots() -> None:
+    verdict = make_verdict(["lang", "arith"], TWELVE[:4])
+    note = "left after round 2: 8.3% behind the leader"
+    verdict["strategies"][3] |= {"status": "left", "note": note, "rounds": 2}
+    content = render(verdict, [])
+    row = content[content.index('<tr class="left">') :]
+    assert f"{note} (scores over 2 rounds)" in row[: row.index("</tr>")]
+    assert content.count("faded") >= 2
+    assert "Grey ones left the race early" in content
+    costs = content[content.index('<section id="cost"') : content.index("The costs in numbers")]
+    gone = verdict["strategies"][3]
+    assert f"{gone['name']}, {gone['family']}" not in costs
+    assert "What left the race early is not drawn" in costs
+    assert "Grey ones" not in render(make_verdict(["lang", "arith"], TWELVE[:4]), [])
+
+
+def test_only_clear_effects_are_coloured() -> None:
+    tasks = ["lang", "arith", "reading", "science"]
+    content = render(make_verdict(tasks, TWELVE) | make_insight(tasks), [])
+    section = content[content.index('<section id="helps"') : content.index('<section id="curve"')]
+    cells = re.findall(
+        r'<td class="([^"]*)">([^<]*)</td>', section[section.index('class="heat"') :].split("</table>")[0]
+    )
+    assert len(cells) == 16
+    clear = [(step, words) for step, words in cells if "clear" in step]
+    assert [step for step, _ in clear] == ["h3 clear", "g2 clear"]
+    assert {step for step, _ in cells} == {"h3 clear", "g2 clear", "z", "n"}
+    assert [words for step, words in cells if step == "n"] == ["–"] * 4
+
+
+def test_effects_of_many_tasks_are_a_list() -> None:
+    tasks = [f"school {i}" for i in range(21)]
+    content = render(make_verdict(tasks, TWELVE) | make_insight(tasks), [])
+    section = content[content.index('<section id="helps"') : content.index('<section id="curve"')]
+    assert 'class="heat"' not in section
+    assert "<bdi>school 0</bdi></th><td><bdi>school 1</bdi>" in section
 
 
 def test_many_tasks_are_summed_up_and_folded() -> None:

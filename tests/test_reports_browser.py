@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from sharewise.reports import write
-from test_reports_data import NINETEEN, TWELVE, empty_verdict, hostile_names, make_ledger, make_verdict
+from test_reports_data import (
+    NINETEEN,
+    TWELVE,
+    empty_verdict,
+    hostile_insight,
+    hostile_names,
+    make_insight,
+    make_ledger,
+    make_verdict,
+)
 
 BROWSER = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 FLAGS = [
@@ -41,6 +50,8 @@ document.getElementById("f").onload = (event) => {{
 }};
 </script>"""
 
+LONG = [f"pupils of school {i}, last year" for i in range(60)]
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="needs the chromium browser, which is not installed"),
@@ -48,12 +59,16 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("width", [320, 375, 1100])
-@pytest.mark.parametrize("kind", ["two", "hostile", "empty"])
+@pytest.mark.parametrize("kind", ["two", "hostile", "empty", "learnt", "crowd"])
 def test_fits_its_width_and_loads_nothing(tmp_path: Path, kind: str, width: int) -> None:
     verdict = {
         "two": lambda: make_verdict(["lang", "arith"], TWELVE),
-        "hostile": lambda: make_verdict(hostile_names(120), [("z" * 300, "y" * 300), *NINETEEN]),
+        "hostile": lambda: (
+            make_verdict(hostile_names(120), [("z" * 300, "y" * 300), *NINETEEN]) | hostile_insight()
+        ),
         "empty": empty_verdict,
+        "learnt": lambda: make_verdict(LONG[:9], TWELVE) | make_insight(LONG[:9]),
+        "crowd": lambda: make_verdict(LONG, TWELVE) | make_insight(LONG, left=60),
     }[kind]()
     write(tmp_path / "report.html", verdict, make_ledger(50, TWELVE))
     (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
@@ -76,4 +91,4 @@ def test_fits_its_width_and_loads_nothing(tmp_path: Path, kind: str, width: int)
     facts = {key: int(value) for key, value in re.findall(r'"(\w+)":(-?\d+)', found[1])}
     assert facts["over"] <= 0
     assert facts["loaded"] == 0
-    assert facts["plots"] == {"two": 5, "hostile": 6, "empty": 0}[kind]
+    assert facts["plots"] == {"two": 5, "hostile": 7, "empty": 0, "learnt": 7, "crowd": 7}[kind]

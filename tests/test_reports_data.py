@@ -5,6 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
+
+from sharewise.verdicts._curve import CurvePoint, learning_curve
+from sharewise.verdicts._harm import harm
+
 FAMILIES = ("linear", "trees", "network")
 TWELVE = [
     *((name, family) for name in ("separate", "joint") for family in FAMILIES),
@@ -213,3 +218,90 @@ def make_ledger(amount: int, pairs: list[tuple[str, str]], seed: int = 0) -> lis
         }
         for i in range(amount)
     ]
+
+
+def make_insight(tasks: list[str], seed: int = 0, rounds: int = 5, left: int = 7) -> dict[str, Any]:
+    """What a study learnt beside its rounds; the curve and the effects are computed as in a study."""
+    rng = np.random.default_rng(seed)
+    return {
+        "race": {
+            "rule": "after rounds 1, 2, 3 and 5 those leave that can neither lead their side nor improve its ensemble",
+            "error_rate": 0.05,
+            "left": [_leaver(rng, i) for i in range(left)],
+        },
+        "tuning": {
+            "proposals": 12,
+            "trials": {"separate": 36, "joint": 36},
+            "seconds": {"separate": 41.0, "joint": 39.5},
+        },
+        "learning_curve": make_curve(rng, rounds),
+        "harm": make_harm(rng, tasks, rounds),
+        "groups": make_groups(tasks),
+    }
+
+
+def _leaver(rng: np.random.Generator, index: int) -> dict[str, Any]:
+    behind = float(rng.uniform(0.02, 0.2))
+    strategy, family = NINETEEN[(5 * index) % len(NINETEEN)]
+    return {
+        "strategy": strategy,
+        "family": family,
+        "configuration": f"boosting(depth={rng.integers(2, 9)}, learning_rate={rng.uniform(0.01, 0.2):.3f})",
+        "after_round": (1, 2, 3, 5)[index % 4],
+        "behind": behind,
+        "interval": [behind - 0.02, behind + 0.02],
+        "why": "far behind, and the ensemble loses nothing without it",
+    }
+
+
+def make_curve(rng: np.random.Generator, rounds: int = 5, noise: float = 0.006) -> dict[str, Any]:
+    """Sharing gains 13% at 5 labels a task and 3% at 40."""
+    points = []
+    for labels in (5, 10, 20, 40):
+        gain = -0.03 + 0.35 * labels**-0.5 + rng.normal(0, noise, rounds)
+        separate = 0.5 + 0.8 * labels**-0.5 + rng.normal(0, 0.03, rounds)
+        points.append(CurvePoint(labels / 40, labels, separate, separate * (1 - gain), gain))
+    return learning_curve(points, rope=0.01, confidence=0.95, overlap=0.25).as_dict()
+
+
+def make_harm(rng: np.random.Generator, tasks: list[str], rounds: int = 5) -> dict[str, Any]:
+    """The first task harms the second, the second helps the third, and nothing else happens."""
+    count = len(tasks)
+    gains = rng.normal(0, 0.004, (count, count, rounds))
+    if count > 2:
+        gains[0, 1] = -0.12 + 0.001 * np.arange(rounds)
+        gains[1, 2] = 0.06 + 0.0005 * np.arange(rounds)
+    gains[np.arange(count), np.arange(count)] = np.nan
+    return harm(gains, tasks, rope=0.01, confidence=0.95, overlap=0.25).as_dict()
+
+
+def make_groups(tasks: list[str]) -> dict[str, Any]:
+    """Groups of four, of which each serves all but its last task; the last task is alone."""
+    groups = [tasks[i : i + 4] for i in range(0, len(tasks) - 1, 4)]
+    return {
+        "family": "trees",
+        "trained": 40,
+        "groups": [
+            *({"tasks": group, "serves": group[: max(1, len(group) - 1)]} for group in groups),
+            {"tasks": tasks[-1:], "serves": tasks[-1:]},
+        ],
+        "gain_picked": 0.052,
+        "gain_shrunk": 0.031,
+    }
+
+
+def hostile_insight() -> dict[str, Any]:
+    """What a study learnt, of tasks with hostile names, with values that no study writes."""
+    bad = HOSTILE[0] + HOSTILE[1]
+    insight = make_insight(hostile_names(14), left=400)
+    insight["race"]["rule"] = insight["learning_curve"]["crossover"]["text"] = insight["harm"]["text"] = bad
+    insight["race"]["left"][0] |= {"strategy": bad, "family": bad, "configuration": bad, "why": bad}
+    insight["race"]["left"][1] |= {"after_round": None, "behind": float("nan"), "interval": [None, 3]}
+    insight["race"]["left"][2] |= {"behind": 1e9, "interval": [-1e9, float("inf")]}
+    insight["tuning"] |= {"trials": {bad: 3, "": None}, "seconds": {bad: float("nan")}}
+    insight["groups"]["groups"].append({"tasks": hostile_names(300), "serves": None})
+    insight["learning_curve"]["points"].append({"share": None, "labels": 1e300, "delta": -5.0})
+    insight["learning_curve"]["points"].append(
+        {"labels": 60, "separate": 1e6, "shared": None, "delta": -40.0}
+    )
+    return insight

@@ -6,15 +6,25 @@ import itertools
 
 import pytest
 
+from sharewise.reports._curvepanels import Measured, Projected
+from sharewise.reports._curveplot import NARROW as NARROW_CURVE
+from sharewise.reports._curveplot import WIDE as WIDE_CURVE
+from sharewise.reports._curveplot import Crossover, curve_plot
 from sharewise.reports._format import decimal, percent, probability, seconds, short_percent, size, span
+from sharewise.reports._groups import read_groups
 from sharewise.reports._headline import probability_bar
+from sharewise.reports._helps import read_harm
 from sharewise.reports._histogram import bin_width, histogram, summary
 from sharewise.reports._intervals import NARROW, WIDE, Effect, interval_plot, tone
 from sharewise.reports._labels import Box, place, text_width
+from sharewise.reports._learning import read_curve
 from sharewise.reports._ledger import ledger_table, totals
+from sharewise.reports._limits import Limits
+from sharewise.reports._race import read_race
 from sharewise.reports._scales import Scale, gain_domain, linear_ticks, log_domain, log_ticks
 from sharewise.reports._scatter import Candidate, pareto, scatter_plot, shapes, staircase
 from sharewise.reports._taskmap import Contender, extremes, legend, step, task_map
+from sharewise.reports._tuning import tuning_table, tuning_words
 from sharewise.reports._values import number, pair, shorten, text
 
 
@@ -282,3 +292,139 @@ def test_ledger_lines_then_sums() -> None:
     assert [row.cells[:3] for row in coarse.rows] == [("joint", "trees", "20")]
     assert all(len(row.cells) == len(coarse.columns) for row in coarse.rows)
     assert totals(trials(4)) == "20 trials, 1 failed, 40 models fitted, 20 s of training"
+
+
+MEASURED = [
+    Measured(5, 0.9, 0.8, 0.02, 0.12, (0.1, 0.14)),
+    Measured(10, 0.8, 0.75, 0.02, 0.06, (0.05, 0.07)),
+    Measured(40, 0.6, 0.59, 0.02, 0.02, (-0.01, 0.05)),
+]
+FIT = [Projected(n, 0.3 / n, (0.2 / n, 0.4 / n)) for n in (5.0, 10.0, 40.0, 100.0)]
+
+
+@pytest.mark.parametrize("layout", [WIDE_CURVE, NARROW_CURVE])
+def test_curve_plot_places_both_panels_on_one_axis(layout: object) -> None:
+    assert layout in (WIDE_CURVE, NARROW_CURVE)
+    size = WIDE_CURVE if layout is WIDE_CURVE else NARROW_CURVE
+    plot = curve_plot(MEASURED, FIT, Crossover(80, 50, None), 0.01, size)
+    errors, gains = plot.panels
+    assert [line.css for line in errors.lines] == ["side-separate", "side-shared"]
+    assert errors.bottom < gains.top
+    for above, below in zip(errors.lines[0].dots, gains.lines[0].dots, strict=True):
+        assert above.x == below.x
+    separate, shared = errors.lines
+    assert all(a.y < b.y for a, b in zip(separate.dots, shared.dots, strict=True)), "less error lies lower"
+    assert plot.crossing is not None
+    assert plot.doubt is not None
+    assert plot.doubt[0] < plot.crossing < plot.doubt[1]
+    assert plot.doubt[1] == pytest.approx(size.width - size.right), "an open end reaches the edge"
+    assert plot.measured < plot.crossing
+    assert gains.zero is not None
+    assert gains.rope is not None
+    assert gains.rope[0] < gains.zero < gains.rope[1]
+    for panel in plot.panels:
+        for line in panel.lines:
+            for pair_ in f"{line.path} {line.band}".split():
+                x, y = (float(part) for part in pair_.split(","))
+                assert size.left - 0.1 <= x <= size.width - size.right + 0.1
+                assert panel.top - 0.1 <= y <= panel.bottom + 0.1
+    assert plot.note is not None
+    assert plot.note.text == "near 80 labels"
+
+
+def test_curve_plot_without_errors_or_gains() -> None:
+    bare = [Measured(n, None, None, None, 0.1, None) for n in (5, 10)]
+    plot = curve_plot(bare, [], Crossover(None, None, None), 0.01, WIDE_CURVE)
+    assert [panel.heading for panel in plot.panels] == ["Gain of sharing"]
+    assert (plot.crossing, plot.doubt, plot.note) == (None, None, None)
+    silent = [Measured(n, 0.9, 0.9, None, None, None) for n in (5, 10)]
+    plot = curve_plot(silent, [], Crossover(None, None, None), 0.01, WIDE_CURVE)
+    assert [panel.heading for panel in plot.panels] == ["Error, as a share of the constant's"]
+    assert plot.panels[0].lines[0].band == ""
+
+
+def test_one_point_has_a_table_and_no_plot() -> None:
+    found = read_curve({"learning_curve": {"points": [{"labels": 5, "delta": 0.1}]}}, 0.01)
+    assert found is not None
+    assert found.plots == ()
+    assert len(found.table.rows) == 1
+
+
+def _left(amount: int) -> dict[str, object]:
+    entries = [
+        {"strategy": "joint", "family": "trees", "configuration": f"forest(depth={i})", "after_round": 1 + i % 2,
+         "behind": 0.01 * i, "interval": [0.005 * i, 0.02 * i], "why": "behind"}
+        for i in range(amount)
+    ]  # fmt: skip
+    return {"race": {"rule": "the rule.", "error_rate": 0.05, "left": entries}}
+
+
+def test_few_leavers_are_drawn_and_many_summed() -> None:
+    few = read_race(_left(5), Limits())
+    assert few is not None
+    assert few.summary.startswith("5 contenders left early: 3 after round 1, 2 after round 2.")
+    assert few.rule == "Rule: the rule. Error rate: 5%."
+    assert few.sums is None
+    labels = [row.label for row in few.plots[0].rows]
+    assert labels == ["joint, trees, forest"] * 5, "settings stand in the table"
+    assert [row.numbers.split()[0] for row in few.plots[0].rows] == [
+        "−4.0%",
+        "−2.0%",
+        "0.0%",
+        "−3.0%",
+        "−1.0%",
+    ]
+    many = read_race(_left(30), Limits(lines=10))
+    assert many is not None
+    assert many.plots == ()
+    assert many.sums is not None
+    assert [row.cells for row in many.sums.rows] == [("joint", "trees", "15", "15")]
+    assert (len(many.whole.rows), many.left_out) == (10, 20)
+    nobody = read_race(_left(0), Limits())
+    assert nobody is not None
+    assert nobody.summary.startswith("Nobody left early")
+
+
+def test_groups_are_ordered_by_size_and_name_whom_they_serve() -> None:
+    groups = [
+        {"tasks": ["a"], "serves": ["a"]},
+        {"tasks": ["b", "c"], "serves": ["c", "b"]},
+        {"tasks": [f"t{i}" for i in range(20)], "serves": ["t0"]},
+    ]
+    record = {"family": "trees", "trained": 40, "groups": groups, "gain_picked": 0.05, "gain_shrunk": 0.03}
+    found = read_groups({"groups": record}, Limits())
+    assert found is not None
+    assert [row.cells[1] for row in found.table.rows] == ["20", "2"]
+    assert found.table.rows[0].cells[2].endswith("t11 and 8 more")
+    assert [row.cells[3] for row in found.table.rows] == ["t0", "all of them"]
+    assert found.alone == "a"
+    assert found.summary == (
+        "2 groups of tasks learn together (family: trees), and 1 task is served by a model of its own; "
+        "40 groups were trained to find out."
+    )
+    assert found.promise.startswith(
+        "Expected gain, shrunk for having picked the best: +3.0% (inner folds show +5.0%"
+    )
+
+
+def test_a_matrix_with_missing_rows_is_read() -> None:
+    record = {
+        "tasks": ["a", "b"],
+        "matrix": [[None, 0.5]],
+        "claims": [{"from": "a", "to": "b", "effect": 0.5}],
+    }
+    found = read_harm({"harm": record}, 0.01)
+    assert found is not None
+    assert found.map is not None
+    cells = [[(cell.text, cell.step) for cell in row] for _, row in found.map.rows]
+    assert cells == [[("–", "n"), ("+50.0%", "g4 clear")], [("–", "n"), ("–", "n")]]
+
+
+def test_tuning_in_words_and_numbers() -> None:
+    verdict = {"tuning": {"proposals": 12, "trials": {"joint": 36}, "seconds": {"joint": 2.5, "separate": 3}}}
+    assert tuning_words(verdict) == "12 proposals of settings for every strategy in every family."
+    found = tuning_table(verdict)
+    assert found is not None
+    assert [row.cells for row in found.rows] == [("joint", "36", "2.5 s"), ("separate", "–", "3 s")]
+    assert tuning_words({}) == ""
+    assert tuning_table({}) is None

@@ -44,7 +44,7 @@ def told(details: Mapping[str, Any], out: Path) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    if row["status"] != "done":
+    if row["score"] is None:
         return ["-", "-", str(row["note"]), "-", "-", "-"]
     low_high = row["delta_interval"]
     interval = "-" if low_high is None else f"{100 * low_high[0]:+.1f}% to {100 * low_high[1]:+.1f}%"

@@ -16,7 +16,8 @@ Tone = Literal["better", "worse", "even", "none"]
 
 @dataclass(frozen=True)
 class Effect:
-    """What one row shows: a gain as a share (0.01 is one percent) and its interval."""
+    """What one row shows: a gain as a share (0.01 is one percent) and its interval; ``faded`` greys it,
+    ``short`` stands for a label that has no room."""
 
     label: str
     group: str
@@ -24,6 +25,8 @@ class Effect:
     interval: tuple[float, float] | None
     chosen: bool = False
     note: str = ""
+    faded: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class IntervalRow:
     above: bool
     tone: Tone
     chosen: bool
+    faded: bool
     rule: float | None
 
 
@@ -112,10 +116,11 @@ def _row(effect: Effect, x: Scale, begins: float, layout: Layout, *, rule: float
     if layout.stacked:
         room = layout.width - layout.left - layout.right - text_width(numbers, NARROW_FONT) - 8
         letters = max(8, min(letters, int(room / text_width("n", NARROW_FONT))))
+    label = effect.short if effect.short and len(effect.label) > letters else effect.label
     ends = _ends(effect)
     middle = begins + layout.row / 2
     return IntervalRow(
-        label=shorten(effect.label, letters),
+        label=shorten(label, letters),
         numbers=numbers,
         title=f"{effect.label}: {numbers}",
         text_y=begins + 16 if layout.stacked else middle + 4,
@@ -127,6 +132,7 @@ def _row(effect: Effect, x: Scale, begins: float, layout: Layout, *, rule: float
         above=any(value > x.high for value in ends),
         tone=tone(effect.delta, effect.interval),
         chosen=effect.chosen,
+        faded=effect.faded,
         rule=rule,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sharewise.reports._format import count, decimal, plural, seconds, short_percent
+from sharewise.reports._tuning import tuning_words
 from sharewise.reports._values import number, table, text
 
 Entry = tuple[str, str]
@@ -21,7 +22,7 @@ def protocol(verdict: Mapping[str, Any]) -> list[Entry]:
         ("Question", _question(facts)),
         ("Data", _data(facts)),
         ("Folds and rounds", _folds(facts)),
-        ("Tuning", _tuning(facts)),
+        ("Tuning", " ".join(words for words in (_tuning(facts), tuning_words(verdict)) if words)),
         ("Metric", _metrics(facts)),
         (
             "Score (skill)",
@@ -42,9 +43,9 @@ def protocol(verdict: Mapping[str, Any]) -> list[Entry]:
         ),
         (
             "Interval",
-            f"The true gain lies in it with {confidence} probability, given these rounds. It is computed "
-            "from the paired differences of the rounds and widened, after Nadeau and Bengio (2003), because "
-            "rounds share training rows and so tell less than independent ones.",
+            f"The true gain lies in it with {confidence} probability, given these rounds. It is Student’s t for the "
+            "mean of the rounds’ paired differences. Further repeats of the folds narrow it only a little, because "
+            "they test on the same rows again.",
         ),
         (
             "Better with probability",

@@ -8,10 +8,14 @@ from typing import Any
 
 import jinja2
 
+from sharewise.reports._groups import read_groups
 from sharewise.reports._headline import headline
+from sharewise.reports._helps import help_legend, read_harm
+from sharewise.reports._learning import read_curve
 from sharewise.reports._ledger import ledger_table, totals
 from sharewise.reports._limits import MOST_BYTES, Limits
 from sharewise.reports._protocol import other_facts, protocol, versions
+from sharewise.reports._race import read_race
 from sharewise.reports._strategies import (
     cost_plots,
     cost_table,
@@ -22,6 +26,7 @@ from sharewise.reports._strategies import (
 )
 from sharewise.reports._taskmap import legend
 from sharewise.reports._tasks import gain_map, read_tasks
+from sharewise.reports._tuning import tuning_table
 from sharewise.reports._values import number, table
 
 
@@ -52,12 +57,19 @@ def _page(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]], limit
         overall=overall_plots(strategies, rope),
         within=within_plots(strategies, rope),
         strategies=strategy_table(strategies),
+        race=read_race(verdict, limits),
+        left=sum(strategy.left for strategy in strategies),
         map=gain_map(verdict, strategies, rope, limits),
+        groups=read_groups(verdict, limits),
+        helps=read_harm(verdict, rope),
+        helps_legend=help_legend(rope),
+        curve=read_curve(verdict, rope),
         legend=legend(rope),
         costs=cost_plots(strategies, rope),
         cost_table=cost_table(strategies),
         tasks=read_tasks(verdict, limits),
         protocol=protocol(verdict),
+        tuning=tuning_table(verdict),
         profile=other_facts(verdict),
         versions=versions(verdict),
         ledger=ledger_table(ledger, limits.lines),

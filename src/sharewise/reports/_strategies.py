@@ -6,13 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sharewise.reports._format import count, decimal, milliseconds, percent, probability, seconds, size
+from sharewise.reports._format import (
+    count,
+    decimal,
+    milliseconds,
+    percent,
+    plural,
+    probability,
+    seconds,
+    size,
+)
 from sharewise.reports._intervals import NARROW, WIDE, Effect, IntervalPlot, interval_plot
 from sharewise.reports._scatter import Candidate, ScatterPlot, scatter_plot, shapes
 from sharewise.reports._table import Column, Row, Table, with_span
 from sharewise.reports._values import number, pair, rows, table, text
 
 MOST_PLOTTED = 60
+LEFT = "left"
 COSTS = (
     ("train_seconds", "Training, all tasks (seconds)", seconds, "{:,g} s".format),
     ("predict_ms_per_1000_rows", "Prediction, 1,000 rows (ms)", milliseconds, "{:,g} ms".format),
@@ -39,7 +49,22 @@ class Strategy:
     gains: Mapping[str, float | None]
     status: str
     note: str
+    rounds: float | None
     chosen: bool
+
+    @property
+    def left(self) -> bool:
+        """Whether it left the race early, so that its scores come from fewer rounds than the others'."""
+        return self.status == LEFT
+
+    @property
+    def fate(self) -> str:
+        """What became of it, in words."""
+        words = self.note if self.note.startswith(self.status) else f"{self.status}: {self.note}"
+        words = words if self.note else self.status
+        if not self.left or self.rounds is None:
+            return words
+        return f"{words} (scores over {plural(round(self.rounds), 'round')})"
 
     @property
     def label(self) -> str:
@@ -76,6 +101,7 @@ def _strategy(index: int, entry: Mapping[str, Any], chosen: tuple[object, object
         gains={task: number(table(value).get("delta")) for task, value in table(entry.get("tasks")).items()},
         status=text(entry.get("status"), 20),
         note=text(entry.get("note"), 200),
+        rounds=number(entry.get("rounds")),
         chosen=chosen[0] is not None and (entry.get("name"), entry.get("family")) == chosen,
     )
 
@@ -83,7 +109,8 @@ def _strategy(index: int, entry: Mapping[str, Any], chosen: tuple[object, object
 def overall_plots(strategies: Sequence[Strategy], rope: float) -> tuple[IntervalPlot, ...]:
     """Every strategy against the separate models, for wide and for narrow screens."""
     return _plots(
-        [Effect(s.label, s.name, s.delta, s.delta_interval, s.chosen, s.status) for s in strategies], rope
+        [Effect(s.label, s.name, s.delta, s.delta_interval, s.chosen, s.status, s.left) for s in strategies],
+        rope,
     )
 
 
@@ -91,7 +118,7 @@ def within_plots(strategies: Sequence[Strategy], rope: float) -> tuple[IntervalP
     """Sharing against separate models of the same family; empty where nothing was compared so."""
     return _plots(
         [
-            Effect(s.label, s.name, s.within, s.within_interval, s.chosen, s.status)
+            Effect(s.label, s.name, s.within, s.within_interval, s.chosen, s.status, s.left)
             for s in strategies
             if s.within is not None
         ],
@@ -130,9 +157,9 @@ def strategy_table(strategies: Sequence[Strategy]) -> Table:
                     with_span(decimal(s.score), s.interval, _score_span),
                     with_span(percent(s.within), s.within_interval),
                     str(s.number),
-                    f"{s.status}: {s.note}" if s.note else s.status,
+                    s.fate,
                 ),
-                "chosen" if s.chosen else "",
+                "chosen" if s.chosen else "left" if s.left else "",
             )
             for s in strategies
         ),
@@ -167,7 +194,7 @@ def cost_table(strategies: Sequence[Strategy]) -> Table:
                     size(s.costs.get("size_bytes")),
                     size(s.costs.get("peak_memory_bytes")),
                 ),
-                "chosen" if s.chosen else "",
+                "chosen" if s.chosen else "left" if s.left else "",
             )
             for s in strategies
         ),
@@ -184,14 +211,18 @@ class CostPlots:
 
 
 def cost_plots(strategies: Sequence[Strategy], rope: float) -> CostPlots:
-    """Cost against the gain over separate models, or against the score where no gain is known."""
-    gains = any(s.delta is not None for s in strategies)
-    marks = shapes([s.family for s in strategies])
+    """Cost against the gain over separate models, or against the score where no gain is known.
+
+    What left the race early is not drawn: it cost less only because it was not finished.
+    """
+    numbered = [s for s in strategies if not s.left]
+    gains = any(s.delta is not None for s in numbered)
+    marks = shapes([s.family for s in numbered])
     plots = []
     for key, heading, words, ticks in COSTS:
         candidates = [
             Candidate(s.number, s.name, s.family, cost, quality, s.chosen)
-            for s in strategies
+            for s in numbered
             if (quality := s.delta if gains else s.score) is not None
             and (cost := s.costs.get(key)) is not None
         ][:MOST_PLOTTED]

@@ -87,9 +87,10 @@ class GainMap:
 def gain_map(
     verdict: Mapping[str, Any], strategies: Sequence[Strategy], rope: float, limits: Limits
 ) -> GainMap:
-    """Strategies with the largest mean gain come first; a strategy without any gain is left out."""
+    """Strategies with the largest mean gain come first; one without any gain, or that left the race early
+    (its gains are over fewer rounds), is left out."""
     contenders = sorted(
-        (s for s in strategies if any(gain is not None for gain in s.gains.values())),
+        (s for s in strategies if not s.left and any(gain is not None for gain in s.gains.values())),
         key=lambda s: (s.delta is None, -(s.delta or 0.0), s.number),
     )
     tried = (task for s in contenders for task in s.gains)

@@ -24,6 +24,7 @@ from sharewise.tasks import Array
 from sharewise.verdicts._curve import Curve, CurvePoint, learning_curve
 from sharewise.verdicts._harm import Harm, harm
 from sharewise.verdicts._insight import Insight
+from sharewise.verdicts._phrases import percent
 from sharewise.verdicts._statistics import gains, mean_over_tasks
 
 RULE = (
@@ -65,8 +66,15 @@ def left_entry(left: Left) -> dict[str, Any]:
         "after_round": left.after,
         "behind": left.behind,
         "interval": list(left.interval),
-        "why": f"its side's ensemble loses {100 * max(left.cost, 0.0):.1f}% of its loss without it",
+        "why": _why(left.cost),
     }
+
+
+def _why(cost: float) -> str:
+    """What its side's ensemble loses without it."""
+    if cost < 0.0005:
+        return "its side's ensemble does as well without it"
+    return f"its side's ensemble has a loss {percent(cost)} higher without it, which does not matter"
 
 
 def groups_entry(problem: Problem, found: GroupsFound) -> Mapping[str, Any]:

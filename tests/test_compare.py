@@ -90,11 +90,13 @@ class _Interrupts(Silent):
             raise KeyboardInterrupt
 
 
-def _interrupted(problem: sw.Problem, out: Path, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def _interrupted(
+    problem: sw.Problem, out: Path, after: int, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("sharewise._compare.make_progress", lambda *, quiet: _Interrupts(after))
         with pytest.raises(KeyboardInterrupt):
-            _compare(problem, out)
+            _compare(problem, out, **options)
 
 
 def _kept(out: Path) -> dict[str, tuple[Any, ...]]:
@@ -334,3 +336,26 @@ def test_a_long_study_serves_each_row_for_its_task(tmp_path: Path) -> None:
     one = frame.iloc[:2].assign(x=0.0, school=["s0", "s4"])
     low, high = study.model.predict(one)["score"]
     assert high - low > 8, "the task column matters"
+
+
+def test_groups_are_sought_the_same_way_after_an_interruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3))
+    first, second = X @ rng.normal(size=3), X @ rng.normal(size=3)
+    columns = {f"x{j}": X[:, j] for j in range(3)}
+    columns |= {name: first + rng.normal(size=90) for name in "ab"} | {
+        name: second + rng.normal(size=90) for name in "cd"
+    }
+    problem = sw.Problem.from_frame(pd.DataFrame(columns), targets=list("abcd"))
+    options = {"strategies": ["separate", "joint", "grouped"]}
+    whole = _compare(problem, tmp_path / "whole", **options)
+    grouped = whole.ledger().query("strategy == 'grouped'")
+    found = whole.verdict.details["groups"]
+    assert found["trained"] == 1 + len(set(grouped["configuration"])), "all tasks together count as one"
+    assert {task for group in found["groups"] for task in group["serves"]} == set("abcd")
+    assert all(set(group["serves"]) <= set(group["tasks"]) for group in found["groups"])
+    assert found["gain_shrunk"] <= found["gain_picked"]
+    _interrupted(problem, tmp_path / "cut", 8, monkeypatch, **options)
+    assert told(_compare(problem, tmp_path / "cut", **options)) == told(whole)

@@ -36,6 +36,7 @@ from sharewise.studies import (
     specs_for,
 )
 from sharewise.studies._execution import InProcess, Pool
+from sharewise.studies._held_out import HeldOut
 from sharewise.studies._plan import LADDER, LEAST_CAP, Scouted, choose_plan
 from sharewise.studies._protocol import rounds_at_most
 from sharewise.tasks import METRICS
@@ -449,7 +450,7 @@ def test_a_worker_killed_between_jobs_is_replaced(pool: Pool, tmp_path: Path) ->
         if len(found) == 1:  # while we look at this result, the worker that still waits is killed
             _until(waiting.exists)
             os.kill(int(waiting.read_text()), signal.SIGKILL)
-            _until(lambda: pool._executor._flags.broken is not None)
+            _until(lambda: any(seat._flags.broken is not None for seat in pool._seats.values()))
     assert sorted(found) == list(range(5))
     assert found[0] == "run again"
 
@@ -589,3 +590,20 @@ def test_a_trial_that_says_nothing_of_some_rows_wins_no_weight() -> None:
         values[::3] = np.nan
     for candidate in assemble(problem, around, results):
         assert not candidate.weights[:, 1].any() or candidate.name == "separate/linear"
+
+
+# --- what is known inside a round ---------------------------------------------------------------------------
+
+
+def test_a_constant_that_is_right_by_chance_makes_no_denominator(long: Problem) -> None:
+    around = make_round(long, PROTOCOL, PLAN, 0)
+    evidence = HeldOut(
+        long, around, [run_trial(long, PROTOCOL, spec, None) for spec in specs_for(long, PROTOCOL, PLAN, 0)]
+    )
+    floor, rows = np.array([1.0, 1.0, 1.0, 0.001, 1.0, 1.0]), np.array([400.0, 2, 2, 2, 2, 2])
+    steady = evidence.steadied(floor, rows)
+    assert steady[0] == pytest.approx(1.0, abs=0.01)
+    assert steady[3] == pytest.approx(0.9, abs=0.05), "two rows say little: it takes after the others"
+    everything = np.arange(evidence.n_folds)
+    ratios, _ = evidence.ratios(everything)
+    np.testing.assert_allclose(ratios[:, evidence.constant].mean(), 1.0, atol=0.2)

@@ -48,9 +48,11 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         return ["-", "-", str(row["note"]), "-", "-", "-"]
     low_high = row["delta_interval"]
     interval = "-" if low_high is None else f"{100 * low_high[0]:+.1f}% to {100 * low_high[1]:+.1f}%"
+    if row["status"] == "left":  # its note says why, on the page
+        interval = f"left the race after {row['rounds']} of the rounds"
     cost = row["cost"]
     return [
-        "-" if row["score"] is None else f"{row['score']:.3f}",
+        f"{row['score']:.3f}",
         "-" if row["delta"] is None else f"{100 * row['delta']:+.1f}%",
         interval,
         f"{cost['train_seconds']:.1f}",

@@ -1,11 +1,11 @@
 """The competing answers: what tasks share, built from families.
 
-`separate`, `joint` and `chained` are fitted in every family; `ensemble` is chosen greedily over everything
-that was fitted.
+`separate`, `joint` and `chained` are fitted in every family; `grouped` trains the groups of tasks that
+`GroupSearch` asks for; `ensemble` is chosen greedily over everything that was fitted.
 
 >>> from sharewise.strategies import STRATEGIES
 >>> [name for name, strategy in STRATEGIES.items() if strategy.shares]
-['joint', 'chained']
+['joint', 'chained', 'grouped']
 """
 
 from sharewise.strategies._base import Strategy
@@ -19,12 +19,17 @@ from sharewise.strategies._blend import (
 )
 from sharewise.strategies._chained import Chained, ChainedModel
 from sharewise.strategies._constant import ConstantModel, fit_constant_model
+from sharewise.strategies._group_prior import affinity
+from sharewise.strategies._group_search import GroupSearch
+from sharewise.strategies._grouped import Grouped, GroupModel, cell_codes, of_group
 from sharewise.strategies._joint import Joint
 from sharewise.strategies._many import fit_many, stack_of
 from sharewise.strategies._separate import Separate
 
-STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in (Separate(), Joint(), Chained())}
-STRATEGY_STATE: tuple[type, ...] = (BlendModel, ChainedModel, ConstantModel)
+STRATEGIES: dict[str, Strategy] = {
+    strategy.name: strategy for strategy in (Separate(), Joint(), Chained(), Grouped())
+}
+STRATEGY_STATE: tuple[type, ...] = (BlendModel, ChainedModel, ConstantModel, GroupModel)
 """The classes that strategies' models are made of, for whoever stores them."""
 ENSEMBLE = "ensemble"
 """The name of the strategy that is assembled from fitted ones rather than fitted."""
@@ -37,12 +42,18 @@ __all__ = [
     "Chained",
     "ChainedModel",
     "ConstantModel",
+    "GroupModel",
+    "GroupSearch",
+    "Grouped",
     "Joint",
     "Separate",
     "Strategy",
+    "affinity",
+    "cell_codes",
     "fit_constant_model",
     "fit_many",
     "greedy",
+    "of_group",
     "pick_by_group",
     "pick_by_task",
     "pick_for_all",

@@ -18,7 +18,8 @@ from distributed.client import ClosedClientError
 
 from sharewise.errors import WorkerError
 from sharewise.problems import Problem
-from sharewise.studies._cluster_link import PATIENCE, REACH, connect, find_address, furnish, lost, quiet
+from sharewise.studies._cluster_equip import check_versions, furnish
+from sharewise.studies._cluster_link import PATIENCE, REACH, connect, find_address, lost, quiet
 from sharewise.studies._cluster_roll import LOOK, Roll
 from sharewise.studies._cluster_worker import Outcome, run_job
 from sharewise.studies._execution import Job
@@ -55,8 +56,9 @@ class Cluster:
             stack.enter_context(quiet())
             self._client: Client = connect(self.address)
             stack.callback(self._leave)
-            self._roll = Roll(self._client, self.address)
+            check_versions(self._client, self.address)
             furnish(self._client, self.address, self._study, problem)
+            self._roll = Roll(self._client, self.address)
             self._open = stack.pop_all()
 
     @property

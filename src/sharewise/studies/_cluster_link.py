@@ -1,4 +1,4 @@
-"""The way to a cluster: its scheduler's address, a quiet connection, the same versions on all machines."""
+"""The way to a cluster: its scheduler's address, and a quiet connection that is never waited for without end."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import asyncio
 import contextlib
 import json
 import logging
-import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from distributed import Client, Security, rpc
 
 from sharewise.errors import OptionError, WorkerError
-from sharewise.problems import Problem
-from sharewise.studies._cluster_worker import Caretaker, Desk, difference, installed
+
+T = TypeVar("T")
 
 REACH = 10.0
 """Seconds within which a scheduler must answer."""
-PATIENCE = 60.0
-"""Seconds within which it must answer later, when it may be busy."""
-TRIES = 5
-"""How often the problem is sent again when a worker dies meanwhile."""
+PATIENCE = 120.0
+"""Seconds within which it and its workers must answer later, when they may be busy or load libraries."""
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what Dask logs off the terminal: all that matters is said in our own words."""
-    names = [
-        name
+    """Keep what Dask logs off the terminal: all that matters is said in our own words.
+
+    Log files, and handlers of the root logger, go on.
+    """
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    handlers = {
+        handler
         for name in logging.root.manager.loggerDict
         if name.partition(".")[0] in ("distributed", "tornado")
-    ]
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
+        for handler in logging.getLogger(name).handlers
+        if type(handler) is logging.StreamHandler
+    }
+    for handler in handlers:
+        handler.addFilter(nothing)
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        for handler in handlers:
+            handler.removeFilter(nothing)
 
 
 def find_address(given: str) -> str:
@@ -72,11 +77,10 @@ def lost(address: str) -> WorkerError:
 
 
 def connect(address: str) -> Client:
-    """A client of the scheduler, which must answer and have our versions, as must the workers it has.
+    """A client of the scheduler at an address.
 
     Raises:
-        OptionError: Nothing answers at the address.
-        WorkerError: Other versions.
+        OptionError: None answers there.
     """
     try:
         with ThreadPoolExecutor(1) as aside:  # a notebook has a loop of its own in this thread
@@ -85,19 +89,13 @@ def connect(address: str) -> Client:
             raise ValueError(f"it is a Dask {kind.lower()}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Dask's own table of versions
-            client = Client(address, timeout=REACH, set_as_default=False)
+            return Client(address, timeout=REACH, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split()) or f"no answer within {REACH:g} s"
         raise OptionError(
             f"workers must name a Dask scheduler that answers; {address} does not ({reason}). "
             "Start one with 'dask scheduler', or name its address."
         ) from error
-    try:
-        _compare_versions(client, address)
-    except BaseException:
-        client.close()
-        raise
-    return client
 
 
 async def _kind_of(address: str) -> str:
@@ -107,50 +105,12 @@ async def _kind_of(address: str) -> str:
         return str((await other.identity())["type"])
 
 
-def furnish(client: Client, address: str, study: str, problem: Problem) -> None:
-    """Put a study's problem on all workers, those that join later included, until the client leaves.
-
-    Raises:
-        WorkerError: The scheduler is lost, or some worker cannot load sharewise.
-    """
-    desk = Desk(pickle.dumps(problem, protocol=pickle.HIGHEST_PROTOCOL), installed())
+def within(client: Client, address: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What comes of asking, unless some machine is silent for too long."""
     try:
-        client.register_plugin(Caretaker(study, client.id), name=study)
-        for tries in range(TRIES):
-            try:
-                client.register_plugin(desk, name=study)
-                return
-            except OSError:  # most likely a worker died while it was told; the others are told again
-                if tries == TRIES - 1:
-                    raise
-    except OSError as error:
-        raise lost(address) from error
-    except Exception as error:
-        raise _lacking(f"a worker of {address}", error) from error
-
-
-def _lacking(where: str, error: BaseException) -> WorkerError:
-    return WorkerError(
-        f"every machine of a cluster must have sharewise with its extra 'dask'; {where} cannot load it ({error}). "
-        "Install the same version there, and start it again."
-    )
-
-
-def _compare_versions(client: Client, address: str) -> None:
-    needed = installed()
-    with ThreadPoolExecutor(
-        1
-    ) as aside:  # all at once: who answers first loads the libraries, which takes seconds
-        scheduler = aside.submit(client.run_on_scheduler, installed)
-        told = {
-            f"the worker {name}": answer for name, answer in client.run(installed, on_error="return").items()
-        }
-    told[f"the scheduler {address}"] = scheduler.exception() or scheduler.result()
-    for where, answer in told.items():
-        if isinstance(answer, OSError):
-            continue  # it left while it was asked; who comes back is asked with its first job
-        if isinstance(answer, BaseException):
-            raise _lacking(where, answer) from answer
-        wrong = difference(where, answer, needed)
-        if wrong is not None:
-            raise WorkerError(wrong)
+        return cast(T, client.sync(ask, callback_timeout=PATIENCE))
+    except TimeoutError as error:
+        raise WorkerError(
+            f"every machine of a cluster must answer; some worker of {address} did not within {PATIENCE:g} s. "
+            "Stop it, or see to its machine, and run the same command again."
+        ) from error

@@ -62,16 +62,16 @@ class Roll:
             WorkerError: It has been too long.
         """
         absent = time.monotonic() - self._seen
-        if absent >= GIVE_UP or (last_chance and not self._met):
-            raise WorkerError(
-                f"a cluster needs workers; the scheduler {self._address} has had none for {absent:.0f} s. "
-                f"Start some with '{self._command}', then run the same command again: finished trials are kept."
-            )
         if absent >= TELL and not self._told_absent:
             self._told_absent = True
             self._warn(
                 f"the scheduler {self._address} has no workers; waiting up to {GIVE_UP:.0f} s. "
                 f"Start some with '{self._command}'."
+            )
+        if absent >= GIVE_UP or (last_chance and not self._met):
+            raise WorkerError(
+                f"a cluster needs workers; the scheduler {self._address} has had none for {absent:.0f} s. "
+                f"Start some with '{self._command}', then run the same command again: finished trials are kept."
             )
 
     @property

@@ -16,8 +16,7 @@ from sharewise.studies._bench import Bench
 from sharewise.studies._course import Course
 from sharewise.studies._curve import draw_curve
 from sharewise.studies._findings import Findings, gather
-
-# G from sharewise.studies._groups import search_groups
+from sharewise.studies._groups import search_groups
 from sharewise.studies._jobs import refit_job
 from sharewise.studies._plan import FINISH, SCOUT_ROWS, SCOUT_SHARE, Scouted, choose_plan, rounds_of
 from sharewise.studies._protocol import Plan, rounds_at_most
@@ -53,7 +52,7 @@ def conduct(bench: Bench) -> Findings:
         spend = _spend(course)
         course.race(1, tuning=spend.proposals > 0)
         tune(course, spend.proposals)
-        # G search_groups(course, spend.groups)
+        search_groups(course, spend.groups)
         course.race(1)
         stops = [look for look in LOOKS if 1 < look < spend.rounds] + [spend.rounds]
         for stop in stops:

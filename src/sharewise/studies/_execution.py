@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, Protocol, TypeVar
@@ -96,6 +97,8 @@ class Pool:
     """Worker processes (loky: no ``__main__`` guard is needed). One that dies loses only its job, which
     is run again.
 
+    A pool of loky's fails whole when one of its processes is killed, so each process is a pool of its own.
+
     Args:
         problem: Sent to each worker once.
         count: Processes.
@@ -103,64 +106,66 @@ class Pool:
 
     def __init__(self, problem: Problem, count: int) -> None:
         self.problem, self.count = problem, count
-        self._executor: Any = None
-
-    def _start(self) -> Any:
-        if self._executor is None:
-            import loky
-
-            self._executor = loky.ProcessPoolExecutor(
-                self.count, env=_THREADS, initializer=_initialise, initargs=(self.problem, os.getpid())
-            )
-        return self._executor
+        self._seats: dict[int, Any] = {}
 
     def map(self, jobs: Sequence[Job[T]], time_left: Callable[[], float | None]) -> Iterator[tuple[int, T]]:
         from loky.process_executor import BrokenProcessPool
 
-        queue = list(range(len(jobs)))
-        deaths = dict.fromkeys(queue, 0)
-        running: dict[Future[T], int] = {}
-        while queue or running:
-            # A pool that broke may hold jobs beside the guilty one: they go one at a time until it shows.
-            slots = 1 if any(deaths[place] for place in queue) else self.count
-            if _over(time_left()):
-                queue.clear()  # what runs is told its own deadline
-            broken: BrokenProcessPool | None = None
-            try:
-                while queue and len(running) < slots:
-                    running[self._start().submit(_in_worker, jobs[queue[0]], time_left())] = queue[0]
-                    queue.pop(0)
-            except BrokenProcessPool as error:  # a worker died between two jobs
-                broken = error
-            if not running and broken is None:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED) if broken is None else ((), ())
-            for future in done:
-                try:
-                    result = future.result()
-                except BrokenProcessPool as error:
-                    broken = error
-                    continue
-                place = running.pop(future)
-                yield place, result
-            if broken is not None:
-                lost = list(running.values())
-                queue[:0] = lost
-                running.clear()
-                self.close()
-                for place in lost:
-                    deaths[place] += 1
-                if any(deaths[place] >= MOST_DEATHS for place in lost):
-                    raise WorkerError(
-                        f"a trial must not end its worker process; one did {MOST_DEATHS} times, most likely for want of "
-                        "memory. Use fewer --workers, or fewer rows or columns."
-                    ) from broken
+        queue, deaths = deque(range(len(jobs))), Counter[int]()
+        free = list(reversed(range(self.count)))
+        running: dict[Future[T], tuple[int, int]] = {}  # job and seat
+        try:
+            while queue or running:
+                if _over(time_left()):
+                    queue.clear()  # what runs is told its own deadline
+                while queue and free:
+                    seat = free.pop()
+                    try:
+                        future = self._seated(seat).submit(_in_worker, jobs[queue[0]], time_left())
+                    except BrokenProcessPool:  # it died between two jobs
+                        self._end(seat)
+                        free.append(seat)
+                    else:
+                        running[future] = queue.popleft(), seat
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    place, seat = running.pop(future)
+                    free.append(seat)
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool as error:
+                        self._end(seat)
+                        queue.appendleft(place)
+                        deaths[place] += 1
+                        if deaths[place] >= MOST_DEATHS:
+                            raise WorkerError(
+                                f"a trial must not end its worker process; one did {MOST_DEATHS} times, most likely "
+                                "for want of memory. Use fewer --workers, or fewer rows or columns."
+                            ) from error
+                    else:
+                        yield place, result
+        finally:
+            for _, seat in running.values():  # nobody waits for them any more
+                self._end(seat)
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=True, kill_workers=True)
-            self._executor = None
+        for seat in list(self._seats):
+            self._end(seat)
+
+    def _seated(self, seat: int) -> Any:
+        if seat not in self._seats:
+            import loky
+
+            self._seats[seat] = loky.ProcessPoolExecutor(
+                1, env=_THREADS, initializer=_initialise, initargs=(self.problem, os.getpid())
+            )
+        return self._seats[seat]
+
+    def _end(self, seat: int) -> None:
+        executor = self._seats.pop(seat, None)
+        if executor is not None:
+            executor.shutdown(wait=True, kill_workers=True)
 
 
 _problem: Problem | None = None

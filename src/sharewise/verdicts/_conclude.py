@@ -266,7 +266,7 @@ def _needed(
     wanted = need(decision.overall, rope=evidence.rope, confidence=evidence.confidence)
     middle = float(np.median([len(problem.rows_of(task)) for task in problem.tasks]))
     return {
-        "labels": max(1, int(middle * (wanted.factor - 1))),
+        "labels": max(1, int(middle * (wanted.factor - 1))) if math.isfinite(wanted.factor) else None,
         "rounds": wanted.rounds,
         "text": needed_text(problem, evidence, decision, insight),
     }

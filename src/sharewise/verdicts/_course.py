@@ -59,4 +59,4 @@ def groups_sentence(groups: Mapping[str, Any]) -> str:
         return f"No group of tasks that learns together was worth keeping ({family}, {picked})."
     shown, shrunk = percent(groups["gain_picked"]), percent(groups["gain_shrunk"])
     promise = f"inner folds show a gain of {shown}, {shrunk} after shrinking for having picked the best"
-    return f"Tasks learn in groups ({family}, {picked}){in_groups(together)}; {promise}."
+    return f"The best groups found ({family}, {picked}){in_groups(together)}; {promise}."

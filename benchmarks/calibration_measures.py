@@ -57,8 +57,13 @@ class Studied:
 
 @dataclass(frozen=True)
 class Asked:
-    """A task said to need ``factor`` times its labels, in a fresh study that has them."""
+    """An open question said to need ``factor`` times its labels, in a fresh study that has them.
 
+    Attributes:
+        what: ``verdict`` or ``task``.
+    """
+
+    what: str
     factor: float
     settled: bool
 

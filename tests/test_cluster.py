@@ -29,6 +29,7 @@ from worker_jobs import (
     fail,
     in_and_out,
     kill_always,
+    kill_beside,
     kill_once,
     nap,
     seconds_left,
@@ -339,6 +340,17 @@ def test_nobody_there_and_a_scheduler_that_goes(
         lonely.close()
 
 
+@slow
+def test_a_local_worker_that_dies_leaves_the_others_alone(problem: sw.Problem, tmp_path: Path) -> None:
+    pool, file = Pool(problem, 2), tmp_path / "file"
+    jobs = [partial(kill_beside, str(file)), partial(touch, str(file), 1.0), partial(square, 3)]
+    try:
+        assert sorted(place for place, _ in pool.map(jobs, _never)) == [0, 1, 2]
+    finally:
+        pool.close()
+    assert file.read_text() == "begun\n", "once"
+
+
 # --- studies ------------------------------------------------------------------------------------------------
 
 
@@ -435,7 +447,7 @@ def test_a_study_outlives_a_local_worker(
 
     def kill_one(pool: Any) -> None:
         kept.update(_trials(out))
-        os.kill(next(iter(pool._executor._processes)), signal.SIGKILL)
+        os.kill(next(iter(pool._seats[0]._processes)), signal.SIGKILL)
 
     _interrupt(monkeypatch, Pool, 7, kill_one)
     _study(problem, out, 2)

@@ -236,7 +236,7 @@ def test_looking_at_many_tasks_is_corrected_for(problem: Problem) -> None:
     # Alone each task's p is below 5%; with three of them Holm's is not.
     rounds = _rounds([0.02] * 3)
     for index, candidates in enumerate(rounds):
-        candidates[2].scores[:] = 1 - 0.02 + 0.006 * WIGGLE[index]
+        candidates[2].scores[:] = 1 - 0.02 + 0.009 * WIGGLE[index]
     decision = decide(_evidence(problem, rounds))
     for task in decision.tasks:
         assert task.difference.p_value is not None
@@ -255,6 +255,62 @@ def test_a_task_unknown_in_every_round_stays_unclear(problem: Problem) -> None:
     assert decision.tasks[2].p_adjusted is None
     assert decision.tasks[2].leaning == "unclear"
     json.dumps(_conclude(problem, rounds).verdict.as_dict(), allow_nan=False)
+
+
+# --- who pays for the mean ----------------------------------------------------------------------------------
+
+
+def _uneven(gains: Sequence[float], wiggle: float) -> list[list[Candidate]]:
+    """Tasks of which each has its own scatter over rounds, none in step with another."""
+    rng = np.random.default_rng(0)
+    rounds = _rounds(gains, rounds=10)
+    for candidates in rounds:
+        candidates[2].scores[:] += wiggle * rng.normal(size=len(gains))
+    return rounds
+
+
+def test_weak_tasks_that_look_alike_share_what_the_mean_gains(problem: Problem) -> None:
+    # Alone none of them is clear; nothing says that they differ.
+    decision = decide(_evidence(problem, _uneven([0.03, 0.03, 0.03], 0.045)))
+    assert [task.leaning for task in decision.tasks] == ["unclear"] * 3
+    assert decision.outcome == "share"
+    assert all(task.losing is not None and task.losing < 0.05 for task in decision.tasks)
+    spread = np.ptp([task.expected for task in decision.tasks])
+    assert spread < np.ptp([task.difference.mean for task in decision.tasks]), "pooled"
+
+
+def test_a_task_that_probably_pays_for_the_others_is_served_apart(problem: Problem) -> None:
+    rounds = _uneven([0.12, 0.12, -0.04], 0.08)
+    evidence = _evidence(problem, rounds)
+    decision = decide(evidence)
+    assert decision.overall is not None
+    assert decision.overall.interval is not None
+    assert decision.overall.interval[0] > 0
+    assert decision.tasks[2].leaning == "unclear", "no claim of harm"
+    assert decision.tasks[2].losing is not None
+    assert decision.tasks[2].losing > 0.3
+    assert decision.outcome == "route"
+    assert _names(evidence, decision) == ["joint/linear", "joint/linear", "separate/linear"]
+
+
+def test_equivalence_on_average_hides_no_clear_harm(problem: Problem) -> None:
+    decision = decide(_evidence(problem, _rounds([0.025, 0.025, -0.045])))
+    assert decision.overall is not None
+    assert decision.overall.equivalent is not None
+    assert decision.overall.equivalent > 0.95
+    assert [task.leaning for task in decision.tasks] == ["share", "share", "separate"]
+    assert decision.outcome == "route"
+
+
+def test_open_tasks_are_told_what_they_need_and_clear_ones_are_not(problem: Problem) -> None:
+    rounds = _rounds([0.06, 0.06, 0.02])
+    for index, candidates in enumerate(rounds):
+        candidates[2].scores[2] = 0.98 + 0.03 * WIGGLE[index]
+    tasks = decide(_evidence(problem, rounds)).tasks
+    assert [task.leaning for task in tasks] == ["share", "share", "unclear"]
+    assert [task.need is None for task in tasks] == [True, True, False]
+    assert tasks[2].need is not None
+    assert tasks[2].need.factor > 1
 
 
 # --- champions ----------------------------------------------------------------------------------------------
@@ -303,12 +359,16 @@ def test_cheapest_looks_at_all_rows_within_the_rope(problem: Problem) -> None:
     assert evidence.candidates[cheapest(evidence, 1, 2)].name == "separate/trees"
 
 
-def test_only_what_every_round_has_is_compared(problem: Problem) -> None:
+def test_who_left_represents_a_side_only_while_it_was_there(problem: Problem) -> None:
     rounds = _rounds([0.05] * 3)
-    rounds[0].append(_candidate("separate", "trees", [0.1] * 3, inner=0.1))
+    rounds[0].append(_candidate("separate", "trees", [1.0] * 3, inner=0.1))
     evidence = _evidence(problem, rounds)
-    assert evidence.place("separate/trees") is None
-    assert evidence.scores.shape == (ROUNDS, 3, 3)
+    place = evidence.place("separate/trees")
+    assert place is not None
+    champions = evidence.champions(evidence.side(shares=False))
+    assert champions[0] == place
+    assert place not in champions[1:]
+    assert decide(evidence).outcome == "share"
 
 
 # --- deployment ---------------------------------------------------------------------------------------------

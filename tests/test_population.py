@@ -18,7 +18,7 @@ from sharewise.training._judge import Judge
 from sharewise.training._optimizer import StackedAdamW
 from sharewise.training._outputs import Labels, Outputs, Slots
 from sharewise.training._programs import blocks, programs
-from sharewise.training._randomness import Dropout, Source, epoch_rows
+from sharewise.training._randomness import Batches, Dropout, Source, start_noise
 from sharewise.training._shelf import Shelf
 
 CPU = torch.device("cpu")
@@ -181,11 +181,12 @@ def test_one_member_trains_as_a_plain_torch_loop_would() -> None:
     )
     (trained,) = _train(data, [member], epochs=9)
 
-    shape, source = geometry([member]), Source(member, CPU)
+    shape, source = geometry([member]), Source(member)
     start = StackedMLP.start(4, 8, 4, generators=[source.order], dtype=torch.float64)
     weights = {name: value[0].clone().requires_grad_() for name, value in start.tensors().items()}
     optimizer = torch.optim.AdamW(weights.values(), lr=0.004, weight_decay=0.2)
-    dropout = Dropout([source], shape, 8, data.X)
+    batches = Batches([source], shape, CPU)
+    dropout = Dropout([member], start_noise([member], shape, 8, CPU), shape, 8, data.X)
 
     def scores(rows: torch.Tensor, one: torch.Tensor | float = 1.0, two: torch.Tensor | float = 1.0):  # type: ignore[no-untyped-def]
         hidden = torch.relu(data.X[rows] @ weights["first"] + weights["first_bias"]) * one
@@ -202,7 +203,7 @@ def test_one_member_trains_as_a_plain_torch_loop_would() -> None:
 
     best = [(np.inf, 0, {}), (np.inf, 0, {})]
     for epoch in range(1, 10):
-        rows = epoch_rows([source], shape, CPU)
+        rows = batches.epoch()
         for step in range(shape.steps):
             if step % dropout.span == 0:
                 masks = dropout.draw().clone()
@@ -415,28 +416,46 @@ def test_an_epoch_visits_a_members_own_rows_none_twice_before_all_came_once() ->
         Member(np.arange(0, 40), np.arange(1), (0,), 0),
         Member(np.arange(100, 107), np.arange(1), (0,), 1),
     ]
-    shape = Geometry(16, 2, 16)
-    first, second = epoch_rows([Source(m, CPU) for m in members], shape, CPU).transpose(0, 1).flatten(1)
+    batches = Batches([Source(member) for member in members], Geometry(16, 2, 16), CPU)
+    first, second = batches.epoch().transpose(0, 1).flatten(1)
     assert len(set(first.tolist())) == 32
     assert set(first.tolist()) <= set(range(40))
     for start in range(0, 28, 7):
         assert set(second[start : start + 7].tolist()) == set(range(100, 107))
 
 
+def _masks(rates: tuple[float, ...], draws: int) -> tuple[torch.Tensor, Dropout]:
+    """``(draws, span, 2, M, B, H)``."""
+    rows = np.arange(9)
+    members = [Member(rows, rows, (0,), 0, seed=seed, dropout=rate) for seed, rate in enumerate(rates)]
+    shape = Geometry(16, 8, 16)
+    dropout = Dropout(members, start_noise(members, shape, 64, CPU), shape, 64, torch.zeros(1))
+    return torch.stack([dropout.draw().clone() for _ in range(draws)]), dropout
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
 def test_dropout_leaves_out_its_rate_and_keeps_the_mean(rate: float) -> None:
-    members = [
-        Member(np.arange(9), np.arange(9), (0,), 0, seed=seed, dropout=d)
-        for seed, d in enumerate((rate, 0.0))
-    ]
-    dropout = Dropout([Source(m, CPU) for m in members], Geometry(256, 8, 16), 64, torch.zeros(1))
-    masks = torch.cat([dropout.draw().clone() for _ in range(4)])
-    assert (masks[:, :, 0] == 0).float().mean() == pytest.approx(rate, abs=0.01)
-    assert masks[:, :, 0].mean() == pytest.approx(1.0, abs=0.01)
-    assert masks[:, :, 0].unique().tolist() == [0.0, dropout.scale[0].item()]
-    assert (masks[:, :, 1] == 1).all()
-    flat = masks[:, :, 0].reshape(2 * len(masks), -1)
-    assert not any(torch.equal(flat[0], other) for other in flat[1:]), "every step and layer its own"
+    masks, dropout = _masks((rate, 0.0), 20)
+    assert masks.shape == (20, 8, 2, 2, 16, 64)
+    own, other = masks[:, :, :, 0], masks[:, :, :, 1]
+    assert (own == 0).float().mean() == pytest.approx(rate, abs=0.005)
+    assert own.mean() == pytest.approx(1.0, abs=0.01)
+    assert own.unique().tolist() == [0.0, dropout.scale[0].item()]
+    assert (other == 1).all()
+
+
+def test_dropout_masks_have_nothing_to_do_with_one_another() -> None:
+    """Correlation of every unit's mask with that of the next draw, step, layer, member, row, unit."""
+    masks = (_masks((0.3, 0.3), 60)[0] > 0).float()
+    masks = (masks - masks.mean()) / masks.std()
+    for axis in range(masks.ndim):
+        count = masks.shape[axis]
+        for lag in (1, 2, 3, 8, 16):
+            if lag < count:
+                one, other = masks.narrow(axis, 0, count - lag), masks.narrow(axis, lag, count - lag)
+                assert abs((one * other).mean()) < 5 / one.numel() ** 0.5, (axis, lag)
+    each = masks.flatten(1).mean(dim=0) * 60**0.5
+    assert each.std() == pytest.approx(1.0, abs=0.05), "no unit is left out more often than chance says"
 
 
 def test_programs_hold_whole_groups_of_one_shape(monkeypatch: pytest.MonkeyPatch) -> None:

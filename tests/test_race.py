@@ -29,16 +29,16 @@ def _problem(n: int, seed: int = 0) -> Problem:
 
 
 def _round(
-    problem: Problem, predictions: dict[Recipe, Array], seconds: dict[Recipe, float] | None = None
+    problem: Problem, predictions: dict[Recipe, Array], steps: dict[Recipe, int] | None = None
 ) -> HeldOut:
     """A round in which each recipe predicts ``(N, 2)``; the constant predicts 0."""
     around = make_round(problem, PROTOCOL, Plan(0, 1), 0)
     results = []
     for recipe, values in ({FLOOR: np.zeros((len(problem), 2))} | predictions).items():
         spec = Spec(0, 0, None, recipe.strategy, recipe.family, recipe.configuration)
-        time = (seconds or {}).get(recipe, 1.0)
+        work = (steps or {}).get(recipe, 1)
         held, test = ([values[rows, [d]][:, None] for d in range(2)] for rows in (around.train, around.test))
-        results.append(Result(spec, "done", time, 1, 1, 1, 1, 1.0, None, held, test))
+        results.append(Result(spec, "done", 1.0, 1, work, 1, 1, 1.0, None, held, test))
     return HeldOut(problem, around, results)
 
 
@@ -82,7 +82,7 @@ def test_of_two_alike_the_costlier_leaves() -> None:
     problem = _problem(400)
     good = _off(problem, 0.5, 1)
     twin = good + 1e-6
-    evidence = _round(problem, {GOOD: good, WORSE: twin}, {GOOD: 9.0, WORSE: 1.0})
+    evidence = _round(problem, {GOOD: good, WORSE: twin}, {GOOD: 9, WORSE: 1})
     leader = min((GOOD, WORSE), key=lambda r: np.mean((evidence.held[0][1 if r == GOOD else 2] - 0) ** 2))
     gone = {left.recipe for left in _leave(evidence, GOOD, WORSE)}
     assert len(gone) == 1

@@ -16,7 +16,7 @@ from sharewise.studies._spend import FEWEST_PROPOSALS, PROPOSALS, Costs, Spend, 
 from sharewise.studies._trial import run_trials
 from sharewise.studies._tuning import propose
 
-COSTS = Costs(round=2.0, proposal=1.0, group=0.5, most_groups=20, curve=4.0, refit=1.0)
+COSTS = Costs(round=2.0, proposal=1.0, group=0.5, most_groups=20, separate=15.0, curve=4.0, refit=1.0)
 
 
 def _spend(left: float | None, costs: Costs = COSTS, *, rounds: int = 5) -> Spend:
@@ -55,6 +55,10 @@ def test_more_time_never_buys_less() -> None:
 def test_what_has_nothing_to_tune_spends_nothing_on_it() -> None:
     assert _spend(500.0, replace(COSTS, proposal=0.0)).proposals == 0
     assert _spend(500.0, replace(COSTS, group=0.0)).groups == 0
+
+
+def test_groups_get_no_more_than_separate_models_got() -> None:
+    assert _spend(500.0, replace(COSTS, separate=3.0)).groups == 6
 
 
 # --- proposals ----------------------------------------------------------------------------------------------

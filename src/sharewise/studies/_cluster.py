@@ -134,7 +134,8 @@ class Cluster:
 
     def _forget(self, futures: Sequence[Future[Outcome]]) -> None:
         with contextlib.suppress(OSError, RuntimeError, ClosedClientError):
-            self._client.cancel(futures)
+            if futures:
+                self._client.cancel(futures)
 
     def _leave(self) -> None:
         with contextlib.suppress(OSError, RuntimeError):

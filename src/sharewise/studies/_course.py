@@ -213,14 +213,11 @@ class Course:
         proposal = sum(float(np.mean(own)) for own in tunable.values()) / count
         base = self.base_of_groups()
         group = 0.0 if base is None else max(GROUP_SECONDS * seconds[base], 1e-3) / count
-        pot = sum(
-            s for r, s in seconds.items() if r.strategy in STRATEGIES and not STRATEGIES[r.strategy].shares
-        )
-        most = (
-            0 if base is None else min(most_groups(len(self.bench.problem.tasks)), int(pot / count / group))
-        )
+        alone = [r for r in seconds if r.strategy in STRATEGIES and not STRATEGIES[r.strategy].shares]
+        pot = sum(seconds[recipe] for recipe in alone) / count
+        most = most_groups(len(self.bench.problem.tasks))
         curve = CURVE_SHARE * 2 * each
-        return Costs(each, proposal, group, most, curve, each * self._refit_share())
+        return Costs(each, proposal, group, most, pot, curve, each * self._refit_share())
 
     def base_of_groups(self) -> Recipe | None:
         """The joint recipe that groups are trained with: the best so far; None where none is sought."""

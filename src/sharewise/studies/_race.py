@@ -77,7 +77,7 @@ def leavers(
     slack: Mapping[Recipe, float],
     kept: frozenset[Recipe],
 ) -> list[Left]:
-    """Who of a side leaves now, in the order of leaving (the costliest first).
+    """Who of a side leaves now, in the order of leaving (the most work first).
 
     Args:
         rounds: What is known, a round each; every entrant ran in all of them.
@@ -95,8 +95,8 @@ def leavers(
     entrants = [*side.present, *side.leaving]
     full = _Rows.over([one.ensemble(entrants) for one in ledger])
     found: list[Left] = []
-    seconds = {recipe: sum(one.seconds(recipe) for one in ledger) for recipe in side.leaving}
-    for recipe in sorted(side.leaving, key=lambda r: (-seconds[r], str(r))):
+    work = {recipe: ledger[0].work(recipe) for recipe in side.leaving}
+    for recipe in sorted(side.leaving, key=lambda r: (*(-part for part in work[r]), str(r))):
         if recipe == leader or recipe in kept or not np.isfinite(single[recipe].mean()):
             continue
         behind, error = (single[recipe] - single[leader]).summary()
@@ -205,9 +205,11 @@ class _Round:
         wanted = set(recipes)
         return np.array([p for p, recipe in enumerate(self.recipes) if recipe in wanted], dtype=np.intp)
 
-    def seconds(self, recipe: Recipe) -> float:
-        """What the entrant's trial took."""
-        return sum(self.evidence.results[int(place)].seconds for place in self._places([recipe]))
+    def work(self, recipe: Recipe) -> tuple[int, int]:
+        """What the entrant's trial took, in fits and steps, and its size: unlike seconds the same whenever
+        it is run."""
+        own = [self.evidence.results[int(place)] for place in self._places([recipe])]
+        return sum(result.fits + result.steps for result in own), sum(result.size_bytes for result in own)
 
     def alone(self, recipe: Recipe) -> _Rows:
         """An entrant's own losses; of one that serves some tasks only, infinite."""

@@ -29,7 +29,8 @@ class Costs:
         round: All entrants that go on, on one outer fold.
         proposal: One proposal for each strategy and family in the race; 0 where nothing can be tuned.
         group: One training of a group; 0 where groups are not sought.
-        most_groups: Trainings that the search may use.
+        most_groups: Trainings beyond which the search is not expected to find more.
+        separate: All trials without sharing: the search gets no more than they.
         curve: The learning curve.
         refit: Fitting the winner on everything.
     """
@@ -38,6 +39,7 @@ class Costs:
     proposal: float
     group: float
     most_groups: int
+    separate: float
     curve: float
     refit: float
 
@@ -81,7 +83,7 @@ def choose_spend(costs: Costs, left: float | None, *, effort: int, rounds: int, 
     proposals = min(proposals, int(tuning / costs.proposal)) if proposals else 0
     if proposals < FEWEST_PROPOSALS:
         proposals = 0
-    groups = min(groups, int(search / costs.group)) if groups else 0
+    groups = min(groups, int(min(search, costs.separate) / costs.group)) if groups else 0
     free -= proposals * costs.proposal + groups * costs.group
     each = costs.round * (HEAVIER if proposals or groups else 1.0)
     free -= (each - costs.round) * (fewest - 1)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from sharewise.networks import StackedMLP
-from sharewise.training._geometry import Geometry
 from sharewise.training._members import Data
 from sharewise.training._optimizer import StackedAdamW
 from sharewise.training._outputs import Outputs, Slots
-from sharewise.training._randomness import Dropout, Source, epoch_rows
+from sharewise.training._randomness import Batches, Dropout
 
 
 class Block:
@@ -22,8 +21,7 @@ class Block:
         net: Their weights, changed in place.
         optimizer: Of these weights and ``gradients``.
         gradients: Room of the same shapes.
-        sources: Their randomness.
-        slots: What they learn.
+        batches, dropout, slots: Of the same members.
     """
 
     def __init__(
@@ -31,35 +29,32 @@ class Block:
         net: StackedMLP,
         optimizer: StackedAdamW,
         gradients: StackedMLP,
-        sources: Sequence[Source],
+        batches: Batches,
+        dropout: Dropout,
         slots: Slots,
         outputs: Outputs,
         data: Data,
-        shape: Geometry,
     ) -> None:
         self.net, self.optimizer, self.gradients = net, optimizer, gradients
-        self.sources, self.slots, self.outputs = sources, slots, outputs
-        self.data, self.shape = data, shape
-        self.dropout = Dropout(sources, shape, net.first.shape[2], data.X)
+        self.batches, self.dropout, self.slots = batches, dropout, slots
+        self.outputs, self.data = outputs, data
 
     def epoch(self, on_step: Callable[[int], None]) -> None:
         """Train every member for its steps."""
-        rows = epoch_rows(self.sources, self.shape, self.data.X.device)
+        rows = self.batches.epoch()
         truth, weight, _ = self.slots.gather(rows)
         weight = self.slots.weighted(weight)
         dropout = self.dropout if self.dropout.active else None
         masks: Tensor | None = None
-        for step in range(self.shape.steps):
-            if dropout is not None and step % dropout.span == 0:
-                masks = dropout.draw()
-            done = self.net.forward(
-                *inputs(self.data, rows[step], self.net),
-                masks=None if masks is None or dropout is None else masks[step % dropout.span],
-            )
+        for step in range(len(rows)):
+            if dropout is not None:
+                place = step % dropout.span
+                masks = (dropout.draw() if place == 0 else dropout.masks)[place]
+            done = self.net.forward(*inputs(self.data, rows[step], self.net), masks=masks)
             slope = self.outputs.slope(done.scores, truth[step], weight[step])
             self.net.backward(done, slope, self.gradients, None if dropout is None else dropout.scale)
             self.optimizer.step()
-            on_step(len(self.sources))
+            on_step(len(self.net))
 
 
 def inputs(data: Data, rows: Tensor, net: StackedMLP) -> tuple[Tensor, Tensor | None]:

@@ -23,7 +23,7 @@ from sharewise.training._members import Data, Member, Recipe, Trained
 from sharewise.training._optimizer import StackedAdamW
 from sharewise.training._outputs import Labels, Outputs, Slots
 from sharewise.training._programs import blocks, programs, signature
-from sharewise.training._randomness import Source
+from sharewise.training._randomness import Batches, Dropout, Source, start_noise
 from sharewise.training._shelf import Shelf
 
 LEAVE = 0.85
@@ -78,7 +78,7 @@ class _Program:
         device = data.X.device
         slots = signature(data, members[0].targets)
         self.outputs = Outputs(slots)
-        self.sources = [Source(member, device) for member in members]
+        self.sources = [Source(member) for member in members]
         self.net = StackedMLP.start(
             data.X.shape[1],
             recipe.width,
@@ -88,6 +88,7 @@ class _Program:
             dtype=data.X.dtype,
         ).to(device)
         self.first, self.second = self.net.zeros(), self.net.zeros()
+        self.noise = start_noise(members, shape, recipe.width, device)
         self.alive = torch.arange(len(members), device=device)
         self.steps = 0
         self.rows, real = _padded([torch.from_numpy(member.valid) for member in members], shape.valid, device)
@@ -122,7 +123,7 @@ class _Program:
 
     def _leave(self, keep: Tensor) -> None:
         """Go on with the members marked in ``keep`` ``(A,)`` only, moments and all."""
-        self.alive = self.alive[keep]
+        self.alive, self.noise = self.alive[keep], self.noise[keep]
         self.net, self.first, self.second = (
             part.members(keep) for part in (self.net, self.first, self.second)
         )
@@ -133,19 +134,19 @@ class _Program:
         found = []
         for piece in blocks(len(alive), self._bytes(), self.data.X.device):
             here = alive[piece]
+            members = [self.members[place] for place in here]
             net = self.net.members(piece)
             gradients = net.zeros()
-            optimizer = StackedAdamW(
-                net,
-                gradients,
-                self.first.members(piece),
-                self.second.members(piece),
-                [self.members[place] for place in here],
-                self.steps,
-            )
-            sources = [self.sources[place] for place in here]
+            moments = self.first.members(piece), self.second.members(piece)
             block = Block(
-                net, optimizer, gradients, sources, self._slots(here), self.outputs, self.data, self.shape
+                net,
+                StackedAdamW(net, gradients, *moments, members, self.steps),
+                gradients,
+                Batches([self.sources[place] for place in here], self.shape, self.data.X.device),
+                Dropout(members, self.noise[piece], self.shape, self.recipe.width, self.data.X),
+                self._slots(here),
+                self.outputs,
+                self.data,
             )
             found.append((piece, block))
         return found

@@ -1,6 +1,7 @@
 """A member's own randomness: its initial weights, its batches, its dropout.
 
-Nothing here is shared between members, so that one member's training is the same whoever is beside it.
+Nothing here is shared between members, so that one member's training is the same whoever is beside it, and
+on whatever device.
 """
 
 from __future__ import annotations
@@ -19,74 +20,102 @@ DRAWN = 16_384
 
 
 class Source:
-    """The generators of one member.
+    """Where one member's initial weights and batches come from.
 
     Attributes:
-        order: Of initial weights and batches; on the CPU whatever the device.
-        noise: Of dropout; on the data's device.
+        order: Generator of both, on the CPU.
+        rows: Training rows.
     """
 
-    def __init__(self, member: Member, device: torch.device) -> None:
-        seeds = np.random.SeedSequence(member.seed % 2**63).generate_state(2)
+    def __init__(self, member: Member) -> None:
+        (seed,) = np.random.SeedSequence(member.seed % 2**63).generate_state(1)
+        self.order = torch.Generator().manual_seed(int(seed))
         self.rows = torch.from_numpy(member.train)
-        self.order = torch.Generator().manual_seed(int(seeds[0]))
-        self.noise = torch.Generator(device).manual_seed(int(seeds[1]))
-        self.left_out = min(round(member.dropout * 256), 255)
 
     def epoch(self, count: int) -> Tensor:
-        """``(count,)`` training rows: none comes twice before all came once."""
+        """``(count,)`` places among the training rows: none comes twice before all came once."""
         passes = -(-count // len(self.rows))
         drawn = [torch.randperm(len(self.rows), generator=self.order) for _ in range(passes)]
-        return self.rows[torch.cat(drawn)[:count] if passes > 1 else drawn[0][:count]]
+        return (torch.cat(drawn) if passes > 1 else drawn[0])[:count]
 
 
-def epoch_rows(sources: Sequence[Source], shape: Geometry, device: torch.device) -> Tensor:
-    """One epoch of batches, ``(steps, M, B)``."""
-    drawn = torch.stack([source.epoch(shape.steps * shape.batch) for source in sources])
-    ordered = drawn.view(len(sources), shape.steps, shape.batch).transpose(0, 1)
-    return ordered.contiguous().to(device)
+class Batches:
+    """Epochs of the batches of ``M`` members.
+
+    Args:
+        sources: One a member.
+        device: Of the data.
+    """
+
+    def __init__(self, sources: Sequence[Source], shape: Geometry, device: torch.device) -> None:
+        self.sources, self.shape, self.device = sources, shape, device
+        longest = max(len(source.rows) for source in sources)
+        self.rows = torch.stack(
+            [torch.nn.functional.pad(s.rows, (0, longest - len(s.rows))) for s in sources]
+        )
+
+    def epoch(self) -> Tensor:
+        """``(steps, M, B)`` rows."""
+        steps, batch = self.shape.steps, self.shape.batch
+        drawn = torch.stack([source.epoch(steps * batch) for source in self.sources])
+        rows = self.rows.gather(1, drawn).view(-1, steps, batch).transpose(0, 1)
+        return rows.contiguous().to(self.device)
+
+
+def start_noise(members: Sequence[Member], shape: Geometry, width: int, device: torch.device) -> Tensor:
+    """Where each member's `Dropout` starts, ``(M, words)`` of 64 random bits."""
+    words = dropout_span(shape, width) * 2 * shape.batch * width // 8
+    drawn = [
+        np.random.SeedSequence(m.seed % 2**63, spawn_key=(1,)).generate_state(words, np.uint64)
+        for m in members
+    ]
+    return torch.from_numpy(np.maximum(np.stack(drawn), 1).view(np.int64)).to(device)
+
+
+def dropout_span(shape: Geometry, width: int) -> int:
+    """Steps whose masks are drawn at once."""
+    return max(1, min(shape.steps, DRAWN // (2 * shape.batch * width)))
 
 
 class Dropout:
     """Inverted dropout (Srivastava et al. 2014) for ``M`` members, each with its rate.
 
-    From random bytes: the rate is rounded to 1/256, and a mask costs a tenth of torch's own on a CPU, where
-    that would rival a layer.
+    A unit stays where a random byte is at least the rate's: rates are rounded to 1/256. The bytes are those
+    of many xorshift generators side by side (Marsaglia 2003, the triple 13, 7, 17), a few operations on all
+    members' words at once: torch's own masks would cost more than a layer does.
+
+    Args:
+        noise: ``(M, words)`` of the members, changed in place.
+        like: Of the masks' type and device.
 
     Attributes:
         span: Steps whose masks are drawn at once.
+        active: Whether any member leaves anything out.
         scale: ``(M, 1, 1)`` what the units that stay are multiplied by.
     """
 
-    def __init__(self, sources: Sequence[Source], shape: Geometry, width: int, like: Tensor) -> None:
-        step = 2 * shape.batch * width
-        self.span = max(1, min(shape.steps, DRAWN // step))
-        out = torch.tensor([float(source.left_out) for source in sources]).to(like)
+    def __init__(
+        self, members: Sequence[Member], noise: Tensor, shape: Geometry, width: int, like: Tensor
+    ) -> None:
+        self.noise, self.scratch = noise, torch.empty_like(noise)
+        self.span = dropout_span(shape, width)
+        left_out = [min(round(member.dropout * 256), 255) for member in members]
+        self.active = any(left_out)
+        out = torch.tensor(left_out).to(like)
         self.scale = (256.0 / (256.0 - out))[:, None, None]
-        self.threshold, self.factor = out[:, None], self.scale[:, 0]
-        self.size = len(sources), shape.batch, width
-        words = -(-self.span * step // 8)
-        # A member without dropout draws nothing, as if alone: its bytes stay 255, which any rate keeps.
-        self.words = torch.full((len(sources), words), -1, dtype=torch.int64, device=like.device)
-        self.drawn = [
-            (row, source.noise)
-            for row, source in zip(self.words, sources, strict=True)
-            if source.left_out > 0
-        ]
-        self.masks = torch.empty(self.span, 2, len(sources), shape.batch * width).to(like)
-
-    @property
-    def active(self) -> bool:
-        """Whether any member leaves anything out."""
-        return bool(self.drawn)
+        self.least, self.factor = out[:, None], self.scale[:, 0]
+        self.masks = torch.empty(self.span, 2, len(members), shape.batch, width).to(like)
 
     def draw(self) -> Tensor:
         """Factors of the hidden units for the next `span` steps, ``(span, 2, M, B, H)``; the next call
         overwrites them."""
-        for row, generator in self.drawn:
-            row.random_(-(2**63), None, generator=generator)
-        members, batch, width = self.size
-        noise = self.words.view(torch.uint8)[:, : self.span * 2 * batch * width]
-        self.masks.copy_(noise.view(members, self.span, 2, -1).permute(1, 2, 0, 3))
-        self.masks.ge_(self.threshold).mul_(self.factor)
-        return self.masks.view(self.span, 2, members, batch, width)
+        words, other = self.noise, self.scratch
+        words.bitwise_xor_(torch.bitwise_left_shift(words, 13, out=other))
+        # A signed number's right shift drags its sign along: only the lower bits count.
+        torch.bitwise_right_shift(words, 7, out=other).bitwise_and_((1 << 57) - 1)
+        words.bitwise_xor_(other)
+        words.bitwise_xor_(torch.bitwise_left_shift(words, 17, out=other))
+        units = self.masks.flatten(3)
+        units.copy_(words.view(torch.uint8).view(len(words), self.span, 2, -1).permute(1, 2, 0, 3))
+        units.ge_(self.least).mul_(self.factor)
+        return self.masks

@@ -32,7 +32,7 @@ class Evidence:
         inner: ``(J, R)`` cross-fitted error on inner folds, as a share of the constant's; infinite where the
             row is not there.
         size: ``(J, R)`` bytes.
-        repeats: ``(J,)`` the repeat of the outer folds that each round belongs to.
+        repeats: ``(J,)`` the repeat of the outer folds that each round belongs to; None where unknown.
         overlap: Test rows per training row.
         rope, confidence: As in the protocol.
     """
@@ -43,7 +43,7 @@ class Evidence:
     scores: Array
     inner: Array
     size: Array
-    repeats: NDArray[np.intp]
+    repeats: NDArray[np.intp] | None
     overlap: float
     rope: float
     confidence: float
@@ -60,7 +60,7 @@ class Evidence:
         """Line the candidates of all rounds up by name, in the order of their first round.
 
         Args:
-            repeats: ``J`` repeats of the outer folds, or None where each round is of the same one.
+            repeats: ``J`` repeats of the outer folds, or None where they are not known.
         """
         last = {c.name: c for candidates in rounds for c in candidates}
         names = list(last)
@@ -74,7 +74,7 @@ class Evidence:
             np.array([[silent if c is None else c.scores for c in row] for row in lined]),
             np.array([[np.inf if c is None else c.inner for c in row] for row in lined]),
             np.array([[np.inf if c is None else float(c.size_bytes) for c in row] for row in lined]),
-            np.array([0] * len(lined) if repeats is None else repeats, dtype=np.intp),
+            None if repeats is None else np.array(repeats, dtype=np.intp),
             overlap,
             protocol.rope,
             protocol.confidence,
@@ -121,7 +121,9 @@ class Evidence:
 
     def summarise(self, values: Array) -> Difference:
         """`difference` of ``(J,)`` values under this study's overlap, ROPE and confidence."""
-        return difference(values, overlap=self.overlap, rope=self.rope, confidence=self.confidence)
+        return difference(
+            values, overlap=self.overlap, rope=self.rope, confidence=self.confidence, repeats=self.repeats
+        )
 
     def skill(self, scores: Array) -> Array:
         """``(J,)`` share of the constant's error removed, mean over tasks."""

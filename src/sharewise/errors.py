@@ -27,7 +27,8 @@ class NotFittedError(SharewiseError, RuntimeError):
 
 
 class WorkerError(SharewiseError, RuntimeError):
-    """A trial took its worker process down again and again, most likely for want of memory."""
+    """A trial took its worker process down again and again, most likely for want of memory; or a cluster of
+    workers was lost, empty, or of other versions."""
 
 
 class SharewiseWarning(UserWarning):

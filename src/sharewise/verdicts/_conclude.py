@@ -193,7 +193,7 @@ def _table(problem: Problem, evidence: Evidence, insight: Insight) -> list[dict[
             {
                 "name": candidate.strategy,
                 "family": candidate.family,
-                "score": skill.mean,
+                "score": skill.mean if abs(skill.mean) > 1e-12 else 0.0,
                 "interval": skill.interval,
                 "delta": against.mean,
                 "delta_interval": against.interval,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import sharewise as sw
 from sharewise.problems import fingerprint
+from sharewise.strategies import ENSEMBLE, STRATEGIES
 
 import problems
 from regret import Board, Choice
@@ -57,26 +58,34 @@ class Studied:
         return np.array(known, dtype=np.intp) if len(known) == len(places) else None
 
 
-def study(name: str, cache: Path, budget: float, seed: int, *, show: bool = False) -> Studied | None:
-    """The kept study, or a new one; with ``show`` None where none is kept."""
+def study(
+    name: str, cache: Path, budget: float, seed: int, *, show: bool = False, without: tuple[str, ...] = ()
+) -> Studied | None:
+    """The kept study, or a new one; with ``show`` None where none is kept.
+
+    Args:
+        without: Strategies left out, because the reference did not run them and could not judge them.
+    """
     path = cache / "studies" / f"{name}-{seed}.json"
     if show:
         return Studied(**json.loads(path.read_text())["study"]) if path.exists() else None
     problem = problems.problem(problems.load(name))
     stamp = {"data": fingerprint(problem), "budget": round(budget, 1), "seed": seed, "source": source()}
+    stamp |= {"without": list(without)} if without else {}
     if path.exists():
         kept = json.loads(path.read_text())
         if kept["stamp"] == stamp:
             return Studied(**kept["study"])
-    found = _run(problem, round(budget, 1), seed)
+    found = _run(problem, round(budget, 1), seed, without)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"stamp": stamp, "study": asdict(found)}))
     return found
 
 
-def _run(problem: sw.Problem, budget: float, seed: int) -> Studied:
+def _run(problem: sw.Problem, budget: float, seed: int, without: tuple[str, ...]) -> Studied:
     wall, cpu = time.perf_counter(), time.process_time()
-    done = sw.compare(problem, seed=seed, budget=budget, workers=1, quiet=True)
+    names = [name for name in (*STRATEGIES, ENSEMBLE) if name not in without]
+    done = sw.compare(problem, seed=seed, budget=budget, workers=1, strategies=names, quiet=True)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     details: dict[str, Any] = done.verdict.details
     return Studied(

@@ -186,7 +186,9 @@ def main() -> None:
             console.print(f"{name:20} {note}, {time.perf_counter() - before:.0f} s now")
             continue
         budget = max(LEAST_BUDGET, given.share * board.total_seconds)
-        asked = [study(name, cache, budget, seed, show=given.show) for seed in given.seeds]
+        # What the reference did not run could not be judged.
+        without = () if given.groups else ("grouped",)
+        asked = [study(name, cache, budget, seed, show=given.show, without=without) for seed in given.seeds]
         studies = [one for one in asked if one is not None]
         if not studies:
             console.print(f"{name:20} no study kept yet")

@@ -123,7 +123,8 @@ def choose_plan(scouted: Scouted, clock: Clock, *, most_rounds: int, all_rows: i
     def refit(effort: int) -> int | None:
         # The winner is at most everything in a round, on all rows.
         share = scouted.round_seconds(effort, all_rows) / finish
-        return None if share <= 1 else max(int(all_rows / share), LEAST_CAP)
+        rows = max(int(all_rows / share), LEAST_CAP) if share > 1 else all_rows
+        return rows if rows < all_rows else None
 
     rows = train_rows
     while True:

@@ -53,7 +53,7 @@ def train_population(
         OptionError: A group whose members learn targets of different kinds or widths.
     """
     labels = Labels.of(data)
-    outputs = max((stop - start for start, stop in data.columns), default=1)
+    outputs = data.columns[-1][1]
     cells = (data.X.shape[1] + recipe.width + outputs + levels * (1 + outputs)) * recipe.width
     found: dict[int, Trained] = {}
     for shape, places in programs(data, members, cells):

@@ -6,7 +6,6 @@ is a boolean matrix with one row a group, `members`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -50,14 +49,13 @@ def _halved(group: NDArray[np.intp], closeness: Array) -> tuple[NDArray[np.intp]
     return np.sort(group[order[:half]]), np.sort(group[order[half:]])
 
 
-def candidates(told: Sequence[Group], hint: Array, serving: Members, rng: np.random.Generator) -> list[Group]:
+def candidates(hint: Array, serving: Members, rng: np.random.Generator) -> list[Group]:
     """Groups worth predicting, without repeats: all there are of a few tasks, else some drawn around hints.
 
     Drawn are a task with those that the hint puts nearest to it, the groups that serve tasks now with a
     task added, left out or exchanged or joined with one another, and groups at random, of all sizes.
 
     Args:
-        told: Groups trained already; they may be among the result.
         hint: ``(T, T)`` what each task is thought to gain from each other one.
         serving: ``(B, T)`` the groups that serve some task best.
     """

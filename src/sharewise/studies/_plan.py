@@ -92,8 +92,9 @@ class Scouted:
         return cls(tuple(seconds), len(done) >= len(specs), rows, workers)
 
     def rounds_seconds(self, effort: int, rows: int, rounds: int) -> float:
-        """Wall-clock seconds of several rounds."""
-        return self.round_seconds(effort, rows) * (1 + (rounds - 1) * SURVIVE)
+        """Wall-clock seconds of several rounds, the first being done already where it is the scouting one."""
+        first = 0 if effort == 0 and rows == self.rows and self.complete else 1
+        return self.round_seconds(effort, rows) * (first + (rounds - 1) * SURVIVE)
 
     def round_seconds(self, effort: int, rows: int) -> float:
         """Wall-clock seconds of a round of that effort on that many training rows."""

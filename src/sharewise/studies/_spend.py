@@ -87,9 +87,8 @@ def choose_spend(costs: Costs, left: float | None, *, effort: int, rounds: int, 
     free -= proposals * costs.proposal + groups * costs.group
     each = costs.round * (HEAVIER if proposals or groups else 1.0)
     free -= (each - costs.round) * (fewest - 1)
-    curve = free >= costs.curve
+    curve = fewest >= min(FEWEST_ROUNDS, most_rounds) and free >= costs.curve
     free -= costs.curve if curve else 0.0
-    more = next(
-        (n for n in sorted({most_rounds, rounds}, reverse=True) if free >= each * (n - fewest)), fewest
-    )
+    steps = {most_rounds, rounds, *range(fewest, min(FEWEST_ROUNDS, most_rounds) + 1)}
+    more = next((n for n in sorted(steps, reverse=True) if free >= each * (n - fewest)), fewest)
     return Spend(proposals, groups, max(more, fewest), curve)

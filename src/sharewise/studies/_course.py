@@ -23,6 +23,8 @@ TUNING_GAIN = 0.05
 """Share of its loss that an entrant is trusted to lose by tuning: one further behind leaves before."""
 CURVE_SHARE = 0.9
 """Seconds of a learning curve, in rounds of two rows' trials."""
+WINNER_SHARE = 0.6
+"""Share of the entrants' seconds that fitting the winner takes, as an ensemble of the most needed."""
 GROUP_SECONDS = 0.7
 """Seconds of a group's training, as a share of those of all tasks together."""
 
@@ -181,7 +183,7 @@ class Course:
     # --- seconds ---------------------------------------------------------------------------------------
 
     def reserve(self) -> float:
-        """Seconds for what comes after the trials: the winner is at most all entrants, on all rows."""
+        """Seconds for what comes after the trials: the winner is made of entrants, fitted on all rows."""
         each = self.expected if not self.finished else self._round_seconds(self.entrants)
         return FINISH + each * self._refit_share()
 
@@ -192,7 +194,7 @@ class Course:
 
     def _refit_share(self) -> float:
         rows = len(self.bench.problem) if self.plan.refit is None else self.plan.refit
-        return rows / self.bench.round_rows(self.plan)
+        return WINNER_SHARE * rows / self.bench.round_rows(self.plan)
 
     def _round_seconds(self, recipes: Sequence[Recipe]) -> float:
         """Wall-clock seconds of a round of these recipes, as the first round measured them."""

@@ -6,6 +6,7 @@ is a boolean matrix with one row a group, `members`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -49,21 +50,22 @@ def _halved(group: NDArray[np.intp], closeness: Array) -> tuple[NDArray[np.intp]
     return np.sort(group[order[:half]]), np.sort(group[order[half:]])
 
 
-def candidates(hint: Array, serving: Members, rng: np.random.Generator) -> list[Group]:
+def candidates(hints: Sequence[Array], serving: Members, rng: np.random.Generator) -> list[Group]:
     """Groups worth predicting, without repeats: all there are of a few tasks, else some drawn around hints.
 
-    Drawn are a task with those that the hint puts nearest to it, the groups that serve tasks now with a
+    Drawn are a task with those that a hint puts nearest to it, the groups that serve tasks now with a
     task added, left out or exchanged or joined with one another, and groups at random, of all sizes.
 
     Args:
-        hint: ``(T, T)`` what each task is thought to gain from each other one.
+        hints: Each ``(T, T)`` what a task (row) is thought to gain from another (column).
         serving: ``(B, T)`` the groups that serve some task best.
     """
-    count = len(hint)
+    count = len(hints[0])
     if count <= LISTED_TASKS:
         return [group for size in range(2, count + 1) for group in combinations(range(count), size)]
     wanted = DRAWN if count <= 256 else DRAWN // 2
-    parts = [_nearest(hint, wanted // 2, rng), _random(count, wanted // 8, rng)]
+    parts = [_nearest(hint, wanted // (2 * len(hints)), rng) for hint in hints]
+    parts.append(_random(count, wanted // 8, rng))
     if len(serving):
         parts.append(_changed(serving, wanted // 4, rng))
         parts.append(_joined(serving, wanted // 8, rng))

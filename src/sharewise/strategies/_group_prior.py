@@ -50,9 +50,7 @@ def affinity(sample: Sample, held_out: Predictions, cells: Sequence[int] | None 
 
 def across_targets(sample: Sample, held_out: Predictions) -> Array:
     """`affinity` of the targets ``(D, D)``, over all levels; the best pair of columns speaks for a class."""
-    blocks = [
-        _columns(sample.labels[:, place], target.kind) for place, target in enumerate(sample.targets)
-    ]
+    blocks = [_columns(sample.labels[:, place], target.kind) for place, target in enumerate(sample.targets)]
     Y, guess = np.hstack(blocks), np.hstack(held_out)
     Y = Y - np.nanmean(np.where(np.isnan(Y).all(axis=0), 0.0, Y), axis=0)
     known, said = (~np.isnan(Y)).astype(np.float64), (~np.isnan(guess)).astype(np.float64)
@@ -73,7 +71,7 @@ def _columns(labels: Array, kind: Kind) -> Array:
     """Labels ``(n,)`` as numbers or indicators of the classes ``(n, W)``, NaN where unknown."""
     if not isinstance(kind, Classification):
         return labels[:, None]
-    hot = (labels[:, None] == np.arange(kind.width)).astype(np.float64)
+    hot: Array = (labels[:, None] == np.arange(kind.width)).astype(np.float64)
     hot[np.isnan(labels)] = np.nan
     return hot
 

@@ -13,7 +13,7 @@ import numpy as np
 from sharewise.errors import OptionError
 from sharewise.strategies._group_design import Group, Members, candidates, first_groups
 from sharewise.strategies._group_shrink import shrunken
-from sharewise.strategies._group_surrogate import forecast
+from sharewise.strategies._group_surrogate import Surrogate
 from sharewise.tasks import Array
 
 FEWEST_TASKS = 3
@@ -137,13 +137,15 @@ class GroupSearch:
         """Up to ``count`` groups by expected improvement, each after what the ones before it should bring."""
         rng = np.random.default_rng([self.seed, len(self.asked)])
         told, gains, _ = self._table()
+        if not np.isfinite(gains).any():
+            drawn = candidates([self.hint], told[:0], rng)
+            return [group for group in drawn if group not in self.asked][:count]
+        surrogate = Surrogate.fit(told, gains, self.hint, int(rng.integers(2**31)))
         serving = told[sorted({row for row in _best(gains) if row >= 0})]
-        fresh = [group for group in candidates(self.hint, serving, rng) if group not in self.asked]
-        if not fresh or not np.isfinite(gains).any():
-            return fresh[:count]
-        under_way = sorted(self.asked - self.told.keys())
-        asked = self._members([*fresh, *under_way])
-        ahead = forecast(told, gains, asked, self.hint, int(rng.integers(2**31)))
+        drawn = candidates([self.hint, surrogate.helps], serving, rng)
+        fresh = [group for group in drawn if group not in self.asked]
+        # What is under way is expected to bring what the surrogate says of it.
+        ahead = surrogate.forecast(self._members([*fresh, *sorted(self.asked - self.told.keys())]))
         best = np.fmax(0.0, np.nanmax(np.vstack([gains, ahead.mean[len(fresh) :]]), axis=0, initial=0.0))
         found: list[Group] = []
         for _ in range(min(count, len(fresh))):
@@ -186,4 +188,6 @@ def _best(gains: Array) -> list[int]:
     if not len(gains):
         return [-1] * gains.shape[1]
     known = np.where(np.isnan(gains), -np.inf, gains)
-    return [int(row) if np.isfinite(known[row, task]) else -1 for task, row in enumerate(known.argmax(axis=0))]
+    return [
+        int(row) if np.isfinite(known[row, task]) else -1 for task, row in enumerate(known.argmax(axis=0))
+    ]

@@ -64,38 +64,129 @@ class Forecast:
         return total
 
 
-def forecast(told: Members, gains: Array, asked: Members, hint: Array, seed: int) -> Forecast:
-    """Predict the gains of groups.
+@dataclass(frozen=True)
+class Surrogate:
+    """The three parts, fitted.
 
-    Args:
-        told: ``(n, T)``, at least one group.
-        gains: ``(n, T)``, NaN outside the groups.
-        asked: ``(C, T)``.
-        hint: ``(T, T)`` what a task (row) is thought to gain from another (column); zero diagonal.
-        seed: Of the trees.
+    Attributes:
+        hint: ``(T, T)`` what a task (row) is thought to gain from another (column) beforehand.
+        told: ``(n, T)`` the groups it was fitted to.
+        centre, width: ``(F,)`` of the features.
+        slope: ``(F,)`` of the common part.
+        level: Mean gain beside the common part.
+        scale: Standard deviation of all gains told, the unit of the own part.
+        own: Each task's own part.
+        trees: Of the rest.
+        helps: ``(T, T)`` what each task's own part says it gains from each other one.
     """
-    seen = told & ~np.isnan(gains)
-    group, task = np.nonzero(seen)
-    y = gains[group, task]
-    scale = float(y.std()) or max(float(np.abs(y).max()), 1e-9)
-    low, low_asked = _features(told, hint), _features(asked, hint)
-    centre, width = low[seen].mean(axis=0), low[seen].std(axis=0)
-    width[width < 1e-9] = np.inf
-    low, low_asked = (np.clip((values - centre) / width, -3, 3) for values in (low, low_asked))
 
-    slope = _common(low, gains, seen)
-    left = np.where(seen, gains - low @ slope, np.nan)
-    level = float(np.mean(left[seen]))
-    fitted, own, variance = _own(told, (left - level) / scale, asked)
-    mean = low_asked @ slope + level + scale * own
-    variance = scale**2 * (variance + NUGGET * NOISE)
+    hint: Array
+    told: Members
+    centre: Array
+    width: Array
+    slope: Array
+    level: float
+    scale: float
+    own: tuple[_Own, ...]
+    trees: ExtraTreesRegressor
+    helps: Array
 
-    rest = left[group, task] - level - scale * fitted[group, task]
-    pairs = np.nonzero(asked)
-    bend, bend_spread = _bend(told, low, (group, task), rest, asked, low_asked, pairs, seed)
-    mean[pairs] += bend
-    variance[pairs] += bend_spread**2
-    return Forecast(np.where(asked, mean, np.nan), np.sqrt(variance))
+    @classmethod
+    def fit(cls, told: Members, gains: Array, hint: Array, seed: int) -> Surrogate:
+        """Fit to what is known.
+
+        Args:
+            told: ``(n, T)``, at least one group.
+            gains: ``(n, T)``, NaN outside the groups, not NaN everywhere.
+            hint: ``(T, T)``, zero on the diagonal.
+            seed: Of the trees.
+        """
+        seen = told & ~np.isnan(gains)
+        y = gains[seen]
+        scale = float(y.std()) or max(float(np.abs(y).max()), 1e-9)
+        raw = _features(told, hint)
+        centre, width = raw[seen].mean(axis=0), raw[seen].std(axis=0)
+        width[width < 1e-9] = np.inf
+        low = _standard(raw, centre, width)
+        slope = _common(low, gains, seen)
+        left = np.where(seen, gains - low @ slope, np.nan)
+        level = float(np.mean(left[seen]))
+        left = (left - level) / scale
+        near = _kernel(told, told)
+        own = tuple(_Own.fit(near, left[:, task]) for task in range(told.shape[1]))
+        for task, part in enumerate(own):
+            left[part.rows, task] -= near[np.ix_(part.rows, part.rows)] @ part.pull
+        rng = np.random.default_rng(seed)
+        group, task_of = np.nonzero(seen)
+        kept = np.sort(rng.permutation(len(group))[:MOST_PAIRS])
+        trees = ExtraTreesRegressor(
+            n_estimators=TREES, max_features=0.6, bootstrap=True, random_state=int(rng.integers(2**31))
+        ).fit(_pairs(told, low, group[kept], task_of[kept]), left[group[kept], task_of[kept]])
+        helps = np.stack([part.pull @ (told[part.rows] - 0.5) for part in own])
+        np.fill_diagonal(helps, 0.0)
+        return cls(hint, told, centre, width, slope, level, scale, own, trees, helps)
+
+    def forecast(self, asked: Members) -> Forecast:
+        """Predict the gains of groups ``(C, T)``."""
+        low = _standard(_features(asked, self.hint), self.centre, self.width)
+        cross = _kernel(asked, self.told)
+        mean, variance = np.zeros(asked.shape), np.full(asked.shape, NUGGET * NOISE)
+        for task, part in enumerate(self.own):
+            wanted = np.flatnonzero(asked[:, task])
+            near = cross[np.ix_(wanted, part.rows)]
+            mean[wanted, task] = near @ part.pull
+            variance[wanted, task] += part.variance(near, asked.shape[1])
+        group, task_of = np.nonzero(asked)
+        pairs = _pairs(asked, low, group, task_of)
+        trees = np.stack([tree.tree_.predict(pairs).ravel() for tree in self.trees.estimators_])
+        mean[group, task_of] += trees.mean(axis=0)
+        variance[group, task_of] += trees.var(axis=0)
+        mean = low @ self.slope + self.level + self.scale * mean
+        return Forecast(np.where(asked, mean, np.nan), self.scale * np.sqrt(variance))
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A task's Gaussian process over the other members of its groups.
+
+    Attributes:
+        rows: The ``m`` groups told that hold it.
+        pull: ``(m,)`` their weights in the mean.
+        inverse: ``(m, m)`` of their kernel with noise.
+    """
+
+    rows: NDArray[np.intp]
+    pull: Array
+    inverse: Array
+
+    @classmethod
+    def fit(cls, near: Array, left: Array) -> _Own:
+        """From the kernel of all groups told ``(n, n)`` and what is left of the task's gains ``(n,)``."""
+        rows = np.flatnonzero(~np.isnan(left))
+        kernel = near[np.ix_(rows, rows)] + NOISE * np.eye(len(rows))
+        inverse = np.asarray(np.linalg.inv(kernel), dtype=np.float64)
+        return cls(rows, inverse @ left[rows], inverse)
+
+    def variance(self, near: Array, tasks: int) -> Array:
+        """``(C,)`` at groups whose kernel with the task's own ones is ``near`` ``(C, m)``."""
+        prior = LEVEL + HELP * (tasks - 1) / tasks
+        found: Array = np.maximum(prior - ((near @ self.inverse) * near).sum(axis=1), 1e-6)
+        return found
+
+
+def _kernel(one: Members, other: Members) -> Array:
+    """Of two sets of groups ``(C, n)``, for a task that is in all of them.
+
+    Memberships count as -1/2 and 1/2, and the task's own one not at all; it is alike for all tasks.
+    """
+    alike = (one - 0.5) @ (other - 0.5).T - 0.25
+    found: Array = LEVEL + HELP * 4 / one.shape[1] * alike
+    return found
+
+
+def _standard(features: Array, centre: Array, width: Array) -> Array:
+    standard: Array = np.clip((features - centre) / width, -3, 3)
+    return standard
 
 
 def _features(members: Members, hint: Array) -> Array:
@@ -121,62 +212,11 @@ def _common(low: Array, gains: Array, seen: Members) -> Array:
     return slope
 
 
-def _own(told: Members, left: Array, asked: Members) -> tuple[Array, Array, Array]:
-    """Each task's own part: fitted at the groups told ``(n, T)``, and mean and variance ``(C, T)``.
-
-    Memberships count as -1/2 and 1/2, and the task's own one not at all, so that its kernel between two
-    groups is a corner of one matrix less a constant.
-    """
-    tasks = told.shape[1]
-    signed, signed_asked = told - 0.5, asked - 0.5
-    weight = HELP * 4 / tasks
-    near = LEVEL + weight * (signed @ signed.T - 0.25)
-    near_asked = LEVEL + weight * (signed_asked @ signed.T - 0.25)
-    prior = LEVEL + weight * (tasks - 1) / 4
-    fitted, mean = np.zeros(told.shape), np.zeros(asked.shape)
-    variance = np.full(asked.shape, prior)
-    for task in range(tasks):
-        rows, wanted = np.flatnonzero(~np.isnan(left[:, task])), np.flatnonzero(asked[:, task])
-        if not len(rows):
-            continue
-        kernel, cross = near[np.ix_(rows, rows)], near_asked[np.ix_(wanted, rows)]
-        solved = np.linalg.solve(
-            kernel + NOISE * np.eye(len(rows)), np.column_stack([left[rows, task], cross.T])
-        )
-        fitted[rows, task] = kernel @ solved[:, 0]
-        mean[wanted, task] = cross @ solved[:, 0]
-        variance[wanted, task] = np.maximum(prior - (cross * solved[:, 1:].T).sum(axis=1), 1e-6)
-    return fitted, mean, variance
-
-
-def _bend(
-    told: Members,
-    low: Array,
-    seen: tuple[NDArray[np.intp], NDArray[np.intp]],
-    rest: Array,
-    asked: Members,
-    low_asked: Array,
-    pairs: tuple[NDArray[np.intp], NDArray[np.intp]],
-    seed: int,
-) -> tuple[Array, Array]:
-    """Mean and spread over trees ``(R,)`` of what is left over, at the pairs asked for."""
-    rng = np.random.default_rng(seed)
-    kept = np.sort(rng.permutation(len(rest))[:MOST_PAIRS])
-    X = _pairs(told, low, (seen[0][kept], seen[1][kept]))
-    model = ExtraTreesRegressor(
-        n_estimators=TREES, max_features=0.6, bootstrap=True, random_state=int(rng.integers(2**31))
-    ).fit(X, rest[kept])
-    wanted = _pairs(asked, low_asked, pairs)
-    trees = np.stack([tree.tree_.predict(wanted).ravel() for tree in model.estimators_])
-    return trees.mean(axis=0), trees.std(axis=0)
-
-
 def _pairs(
-    members: Members, low: Array, pairs: tuple[NDArray[np.intp], NDArray[np.intp]]
+    members: Members, low: Array, group: NDArray[np.intp], task: NDArray[np.intp]
 ) -> NDArray[np.float32]:
     """What the trees read of each pair: features, and of few tasks the members and whose gain it is."""
-    group, task = pairs
-    parts = [low[group, task]]
+    parts: list[Array] = [low[group, task]]
     if members.shape[1] <= MOST_BITS:
-        parts += [members[group], np.eye(members.shape[1])[task]]
+        parts += [members[group].astype(np.float64), np.eye(members.shape[1])[task]]
     return np.hstack(parts).astype(np.float32)

@@ -43,6 +43,7 @@ class Course:
         left: Who left.
         proposals: Proposals made for each strategy and family.
         groups: What the search over task groups found, for the record.
+        going: Seconds of a round of those who would go on without tuning, once `costs` has measured them.
         curve: Shares and rounds of the learning curve that were run, with its trials.
     """
 
@@ -56,6 +57,7 @@ class Course:
     left: list[Left] = field(default_factory=list)
     proposals: int = 0
     groups: GroupsFound | None = None
+    going: float | None = None
     curve: dict[tuple[int, int], list[Spec]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -190,7 +192,8 @@ class Course:
     def reserve_for_rounds(self) -> float:
         """Seconds for one repeat of outer folds and what comes after it."""
         rounds = min(self.plan.rounds, FEWEST_ROUNDS) - 1
-        return self.reserve() + rounds * self._round_seconds(self.entrants)
+        each = self._round_seconds(self.entrants) if self.going is None else self.going
+        return FINISH + each * (self._refit_share() + rounds)
 
     def _refit_share(self) -> float:
         rows = len(self.bench.problem) if self.plan.refit is None else self.plan.refit
@@ -207,7 +210,7 @@ class Course:
         seconds, count = self.seconds(), self.bench.workers.count
         gone = {one.recipe for one in self._leaving(1, 0.0)}
         going = [recipe for recipe in self.entrants if recipe not in gone]
-        each = self._round_seconds(going)
+        each = self.going = self._round_seconds(going)
         tunable: dict[tuple[str, str], list[float]] = {}
         for recipe in self.entrants:
             if self.space_of(recipe) and recipe in seconds:

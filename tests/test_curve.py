@@ -268,3 +268,33 @@ def test_what_the_text_says_stands_in_the_record() -> None:
     assert int(found[2]) == low
     assert (None if found[3] is None else int(found[3])) == high
     assert record["crossover"]["text"] == curve.text
+
+
+def test_only_rounds_that_every_share_has_are_compared() -> None:
+    from sharewise.problems import Problem
+    from sharewise.studies import Candidate, CurveRound, CurveRounds, Protocol
+    from sharewise.verdicts._insight_of import curve_of
+
+    rng = np.random.default_rng(0)
+    problem = Problem.from_frame({"x": rng.normal(size=40), "y": rng.normal(size=40)}, targets=["y"])
+
+    def candidate(name: str, error: float) -> Candidate:
+        strategy, family = name.split("/")
+        return Candidate(
+            strategy, family, strategy == "joint", (), np.zeros((1, 0)), error, np.array([error]), 1.0, 1, 1, 1, 1.0, 1
+        )  # fmt: skip
+
+    def drawn(share: float, index: int) -> CurveRound:
+        rows = (("constant/none", 1.0), ("separate/linear", 0.8 - 0.1 * share), ("joint/linear", 0.7))
+        return CurveRound(share, int(32 * share), 32 * share, index, tuple(candidate(*row) for row in rows))
+
+    rounds = [drawn(share, index) for share in (0.25, 0.5, 1.0) for index in range(3)]
+    curve = curve_of(
+        problem,
+        Protocol("known", 0, ("separate", "joint"), ("linear",)),
+        CurveRounds("separate/linear", "joint/linear", tuple(rounds[1:])),  # the first was cut
+        0.25,
+    )
+    assert curve is not None
+    assert [len(point.gain) for point in curve.points] == [2, 2, 2]
+    np.testing.assert_allclose(curve.points[0].gain, (0.775 - 0.7) / 0.775)

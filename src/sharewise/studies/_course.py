@@ -23,6 +23,8 @@ TUNING_GAIN = 0.05
 """Share of its loss that an entrant is trusted to lose by tuning: one further behind leaves before."""
 CURVE_SHARE = 0.9
 """Seconds of a learning curve, in rounds of two rows' trials."""
+DECIDING, MOST_DECIDING = 0.03, 5.0
+"""Share of the budget, and seconds at most, that deciding takes beyond `FINISH`."""
 WINNER_SHARE = 0.6
 """Share of the entrants' seconds that fitting the winner takes, as an ensemble of the most needed."""
 GROUP_SECONDS = 0.7
@@ -187,13 +189,17 @@ class Course:
     def reserve(self) -> float:
         """Seconds for what comes after the trials: the winner is made of entrants, fitted on all rows."""
         each = self.expected if not self.finished else self._round_seconds(self.entrants)
-        return FINISH + each * self._refit_share()
+        return self._deciding() + each * self._refit_share()
+
+    def _deciding(self) -> float:
+        """Seconds for assembling the rounds and writing: more rounds and curves in larger budgets."""
+        return FINISH + min(DECIDING * (self.bench.clock.budget or 0.0), MOST_DECIDING)
 
     def reserve_for_rounds(self) -> float:
         """Seconds for one repeat of outer folds and what comes after it."""
         rounds = min(self.plan.rounds, FEWEST_ROUNDS) - 1
         each = self._round_seconds(self.entrants) if self.going is None else self.going
-        return FINISH + each * (self._refit_share() + rounds)
+        return self._deciding() + each * (self._refit_share() + rounds)
 
     def _refit_share(self) -> float:
         rows = len(self.bench.problem) if self.plan.refit is None else self.plan.refit

@@ -60,12 +60,14 @@ def draw_curve(course: Course) -> None:
     if not caps or recipes is None:
         return
     kept = bench.store.get(KEY)
-    stages = [(cap, index) for cap in caps for index in range(min(MOST_ROUNDS, course.finished))]
+    # Round by round: where time ends, what is drawn has the same rounds at every share.
+    stages = [(cap, index) for index in range(min(MOST_ROUNDS, course.finished)) for cap in caps]
     specs = {stage: course.specs(recipes, stage[1], stage[0]) for stage in stages}
     if kept is None:
         bench.run([s for own in specs.values() for s in own], "Learning curve", course.reserve())
         done = {key for key, status in bench.store.statuses().items() if status != "cut"}
-        kept = [list(stage) for stage, own in specs.items() if all(s.key in done for s in own)]
+        ended = {stage for stage, own in specs.items() if all(s.key in done for s in own)}
+        kept = [[cap, index] for cap, index in stages if all((c, index) in ended for c in caps)]
         bench.store.put(KEY, kept)
     course.curve = {stage: specs[stage] for stage in specs if list(stage) in kept}
 

@@ -108,8 +108,10 @@ def curve_of(problem: Problem, protocol: Protocol, found: CurveRounds, overlap: 
     """The gain of sharing on growing shares of the labels; None where it says nothing."""
     metrics = tuple(problem.targets[task.target].metric for task in problem.tasks)
     points = []
-    for share in sorted({one.share for one in found.rounds}):
-        rounds = [one for one in found.rounds if one.share == share]
+    shares = sorted({one.share for one in found.rounds})
+    everywhere = set.intersection(*({o.index for o in found.rounds if o.share == share} for share in shares))
+    for share in shares:
+        rounds = [one for one in found.rounds if one.share == share and one.index in everywhere]
         rows = [{c.name: c for c in one.candidates} for one in rounds]
         if not all({found.separate, found.shared} <= set(row) for row in rows):
             continue

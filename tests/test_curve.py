@@ -276,12 +276,13 @@ def test_only_rounds_that_every_share_has_are_compared() -> None:
     from sharewise.verdicts._insight_of import curve_of
 
     rng = np.random.default_rng(0)
-    problem = Problem.from_frame({"x": rng.normal(size=40), "y": rng.normal(size=40)}, targets=["y"])
+    columns = {name: rng.normal(size=40) for name in "xyz"}
+    problem = Problem.from_frame(columns, targets=["y", "z"])
 
     def candidate(name: str, error: float) -> Candidate:
         strategy, family = name.split("/")
         return Candidate(
-            strategy, family, strategy == "joint", (), np.zeros((1, 0)), error, np.array([error]), 1.0, 1, 1, 1, 1.0, 1
+            strategy, family, strategy == "joint", (), np.zeros((2, 0)), error, np.full(2, error), 1.0, 1, 1, 1, 1.0, 1
         )  # fmt: skip
 
     def drawn(share: float, index: int) -> CurveRound:

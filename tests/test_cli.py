@@ -13,11 +13,11 @@ from cli_runs import ROWS, Ran, columns, compare, done, launch, quicken, run, sc
 
 KEYS = {
     "outcome", "sentence", "choice", "contrast", "per_task", "strategies", "because", "would_change", "needed",
-    "protocol", "profile", "warnings", "versions",
+    "protocol", "profile", "warnings", "versions", "race", "tuning", "groups", "learning_curve", "harm",
 }  # fmt: skip
 STRATEGY_KEYS = {
     "name", "family", "status", "note", "score", "interval", "delta", "delta_interval", "probability_better", "cost",
-    "inner_error", "within", "tasks",
+    "inner_error", "within", "tasks", "rounds",
 }  # fmt: skip
 
 

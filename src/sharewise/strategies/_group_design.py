@@ -22,12 +22,14 @@ LISTED_TASKS = 10
 FEWEST_TO_HALVE = 4
 DRAWN = 256
 """Candidates drawn for one choice, fewer above 256 tasks."""
-HALVINGS = (2, 3)
-"""Times that all tasks are halved at the start: below and from 16 tasks."""
+HALVINGS = 3
+"""Times that many tasks are halved at the start."""
 
 
 def first_groups(closeness: Array) -> list[Group]:
-    """All tasks, then halves of close tasks, then halves of these: big groups, which tell of many tasks.
+    """All tasks; of many tasks also halves of close ones, and halves of these, big groups that tell of many.
+
+    Of few tasks the whole is enough: whether it helps decides whether to go on with big or small groups.
 
     Args:
         closeness: ``(T, T)``, symmetric; the larger, the more two tasks should have in common.
@@ -35,7 +37,7 @@ def first_groups(closeness: Array) -> list[Group]:
     count = len(closeness)
     found = [tuple(range(count))]
     last = [np.arange(count)]
-    for _ in range(HALVINGS[count >= 16]):
+    for _ in range(HALVINGS if count > LISTED_TASKS else 0):
         last = [half for group in last if len(group) >= FEWEST_TO_HALVE for half in _halved(group, closeness)]
         found.extend(tuple(half.tolist()) for half in last)
     return found

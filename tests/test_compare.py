@@ -231,7 +231,7 @@ def test_the_table_has_a_line_a_strategy_and_task(finished: Any) -> None:
     names = set(overall["strategy"] + "/" + overall["family"])
     assert names == {
         "constant/none", "separate/linear", "separate/best", "separate/blend", "joint/linear", "chained/linear",
-        "ensemble/blend",
+        "grouped/linear", "ensemble/blend",
     }  # fmt: skip
     assert len(table) == len(names) * (1 + len(TARGETS))
     floor = overall.set_index("strategy").loc["constant"]
@@ -244,7 +244,8 @@ def test_the_table_has_a_line_a_strategy_and_task(finished: Any) -> None:
 def test_the_ledger_has_a_line_a_trial(finished: Any) -> None:
     ledger = finished.ledger()
     full = ledger[ledger["rows"].isna()]  # beside the learning curve, which uses fewer rows
-    assert len(full) == 4 * 4  # rounds × (constant, separate, joint, chained)
+    assert (full["strategy"] == "grouped").sum() == 3, "three tasks have three groups beside all of them"
+    assert (full["strategy"] != "grouped").sum() == 4 * 4  # rounds × (constant, separate, joint, chained)
     assert set(ledger["status"]) == {"done"}
     assert ledger["round"].tolist() == sorted(ledger["round"])
     assert (ledger["seconds"] > 0).all()

@@ -1,171 +1,300 @@
-"""How much of an exhaustive search over task groups does `GroupSearch` find, and at what share of its trainings?
+"""Does the search over task groups find what training every group would? A replay on tables of all subsets.
 
-    python benchmarks/groups.py --cache runs/subsets     # builds the tables of all subsets first (subsets.py)
-    python benchmarks/groups.py --cache runs/subsets --tables school-ridge,sarcos-trees
+    python benchmarks/groups.py                          # builds the tables if need be (about ten minutes), replays
+    python benchmarks/groups.py --cache folder --tables school-ridge,exam-ridge --seeds 5
 
-Every table holds the gains of all groups of two or more of its 6 to 8 tasks, really trained. A search is
-replayed on the gains that its folds show; the trainings counted are groups of two or more tasks, all tasks
-together included (the tasks' own models are given to all alike). Compared at equal cost:
+The tables are those of ``benchmarks/subsets.py``: every group of 6 to 8 tasks trained with sharewise's own
+learners. A *training* is one group of two or more tasks, the whole included; each task's own model is given,
+as a study has it anyway. All ways of searching start with the whole and may train the same number of groups:
 
-* ``search``: `GroupSearch`, asked for two groups at a time;
-* ``random``: random groups beside all tasks together;
-* ``affinity``: each task with its nearest, its two nearest, … by `affinity`, beside all tasks together.
+* ``search``: `sharewise.strategies.GroupSearch`, with `sharewise.strategies.affinity` as its prior;
+* ``no prior``: the same without it;
+* ``affinity``: groups that the prior promises most for, one after another, whatever they turn out to bring;
+* ``pairs``: half of the trainings on pairs; then groups by the mean gain of their pairs (the higher-order
+  approximation of Standley et al. 2020), pairs that were not trained counting as the mean of those that were;
+* ``random``: any groups.
 
-*Seen* is the share of the full search's gain on the folds that searches see: the sum over tasks of the best
-gain, a task going alone at 0. *Unseen* is the gain on rows that no search sees, of what was assigned by
-shrunken gains, summed over tables, as a share of what the full search's assignment gains there. The full search
-looks at ten times as many noisy gains, so it picks more luck: a share above 1 is no mistake.
+Two gains are printed, means over tasks, each as a share of what training all groups (*full*) comes to:
+
+* *found*: every task's best gain among the groups trained, on the folds where the search looks. Its own
+  objective; where gains are noisy mostly luck, which nothing but more draws can find;
+* *delivered*: what the assignment (`GroupSearch.assignment`, on the groups that were trained) is worth on rows
+  that no search has seen. Sums over tables, as a single table's may be nothing.
+
+*Promised* stands beside it: the mean gain as measured, and after shrinking.
+
+Symbols: ``T`` tasks, ``G`` groups, ``K`` folds of the search.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table as Drawn
 from sharewise.strategies import GroupSearch
 
-from subsets import TABLES, Replicate, load, seeds
+import subsets
 
 Array = NDArray[np.float64]
-Group = tuple[int, ...]
-Policy = Callable[[Replicate, int, int], list[Group]]
+Order = list[int]
+"""Places of groups in the order they are trained."""
 
-SHARES: Final = (0.05, 0.1, 0.2)
-AIM, AIM_SHARE = 0.95, 0.1
-TRIES: Final = 5
-BATCH: Final = 2
-
-
-def told(table: Replicate, group: Group) -> tuple[Array, Array]:
-    """Gain and standard error ``(T,)`` as a study would tell them."""
-    seen = table.seen[table.groups.index(group)]
-    folds = seen.shape[0]
-    spread = seen.std(axis=0, ddof=1) if folds > 1 else np.full(seen.shape[1], np.nan)
-    return seen.mean(axis=0), spread * np.sqrt(1 / folds + 1 / max(folds - 1, 1))
+BUDGETS: Final = (0.05, 0.10, 0.20)
+SHOWN: Final = 0.10
+"""The budget of the lines a table."""
 
 
-def by_search(table: Replicate, count: int, seed: int) -> list[Group]:
-    search, trained = _told_all(table, [], seed), []
-    while len(trained) < count:
-        asked = search.ask(min(BATCH, count - len(trained)))
-        if not asked:
-            break
-        for group in asked:
-            search.tell(group, *told(table, group))
-        trained += asked
-    return trained
+@dataclass(frozen=True)
+class Board:
+    """A replicate, ready for replays.
+
+    Attributes:
+        gains, errors: ``(G, T)`` mean over the search's folds and its standard error.
+        unseen: ``(G, T)``.
+        members: ``(G, T)``.
+    """
+
+    name: str
+    way: str
+    groups: list[tuple[int, ...]]
+    gains: Array
+    errors: Array
+    unseen: Array
+    members: NDArray[np.bool_]
+    prior: Array
+
+    @classmethod
+    def of(cls, table: subsets.Replicate) -> Board:
+        folds = table.seen.shape[1]
+        way = subsets.TABLES[table.table].way
+        # Folds of a study overlap in their training rows (Nadeau & Bengio 2003); parts of a test half do not.
+        overlap = 1 / (folds - 1) if way == "study" else 0.0
+        errors = np.sqrt(table.seen.var(axis=1, ddof=1) * (1 / folds + overlap))
+        members = ~np.isnan(table.unseen)
+        return cls(
+            table.table,
+            way,
+            table.groups,
+            table.seen.mean(axis=1),
+            errors,
+            table.unseen,
+            members,
+            table.prior,
+        )
+
+    @property
+    def whole(self) -> int:
+        return len(self.groups) - 1
+
+    def trainings(self, share: float) -> int:
+        """Of a budget, at least the whole and one more."""
+        return max(2, int(share * len(self.groups)))
 
 
-def by_chance(table: Replicate, count: int, seed: int) -> list[Group]:
+# --- ways of searching --------------------------------------------------------------------------------
+
+
+def search(board: Board, count: int, seed: int, *, informed: bool = True) -> Order:
+    place = {group: row for row, group in enumerate(board.groups)}
+    one = GroupSearch(board.prior.shape[0], prior=board.prior if informed else None, seed=seed)
+    order: Order = []
+    while len(order) < count:
+        (group,) = one.ask(1)
+        order.append(place[group])
+        one.tell(group, board.gains[order[-1]], board.errors[order[-1]])
+    return order
+
+
+def uninformed(board: Board, count: int, seed: int) -> Order:
+    return search(board, count, seed, informed=False)
+
+
+def drawn(board: Board, count: int, seed: int) -> Order:
     rng = np.random.default_rng(seed)
-    others = [group for group in table.groups if len(group) < table.prior.shape[0]]
-    picked = rng.permutation(len(others))[: count - 1]
-    return [tuple(range(table.prior.shape[0])), *(others[place] for place in picked)]
+    return [board.whole, *rng.permutation(board.whole)[: count - 1].tolist()]
 
 
-def by_affinity(table: Replicate, count: int, seed: int) -> list[Group]:
-    tasks = table.prior.shape[0]
-    both = (table.prior + table.prior.T) / 2
-    found = dict.fromkeys([tuple(range(tasks))])
-    for size in range(1, tasks - 1):
-        for task in range(tasks):
-            nearest = [other for other in np.argsort(-both[task], kind="stable") if other != task][:size]
-            found[tuple(sorted([task, *map(int, nearest)]))] = None
-    return list(found)[:count]
+def promising(board: Board, believed: Array, order: Order, count: int) -> Order:
+    """Add groups that raise the sum over tasks of the best *believed* gain ``(G, T)`` most."""
+    order = list(order)
+    best = np.fmax(0.0, np.nanmax(np.vstack([believed[order], np.zeros_like(believed[:1])]), axis=0))
+    while len(order) < count:
+        worth = np.nansum(np.maximum(believed - best, 0.0), axis=1)
+        worth[order] = -1.0
+        order.append(int(worth.argmax()))
+        best = np.fmax(best, believed[order[-1]])
+    return order
 
 
-POLICIES: Final[dict[str, Policy]] = {"search": by_search, "random": by_chance, "affinity": by_affinity}
+def mean_over_partners(board: Board, pairwise: Array) -> Array:
+    """What groups bring ``(G, T)`` if a task gains the mean of what its partners bring it, ``(T, T)``."""
+    bare = pairwise.copy()
+    np.fill_diagonal(bare, 0.0)
+    partners = board.members.sum(axis=1, keepdims=True) - 1
+    return np.where(board.members, board.members @ bare.T / partners, np.nan)
 
 
-def _told_all(table: Replicate, groups: list[Group], seed: int) -> GroupSearch:
-    search = GroupSearch(table.prior.shape[0], prior=table.prior, seed=seed)
-    for group in groups:
-        search.tell(group, *told(table, group))
-    return search
+def by_affinity(board: Board, count: int, seed: int) -> Order:
+    off = ~np.eye(len(board.prior), dtype=bool)
+    centred = board.prior - board.prior[off].mean()
+    return promising(board, mean_over_partners(board, centred), [board.whole], count)
 
 
-def seen_value(table: Replicate, groups: list[Group]) -> float:
-    """Sum over tasks of the best gain that the search's folds show."""
-    gains = np.array([table.seen[table.groups.index(group)].mean(axis=0) for group in groups])
-    return float(np.fmax(np.nanmax(gains, axis=0, initial=0.0), 0.0).sum())
+def by_pairs(board: Board, count: int, seed: int) -> Order:
+    rng = np.random.default_rng(seed)
+    pairs = rng.permutation([row for row, group in enumerate(board.groups) if len(group) == 2])
+    order = [board.whole, *pairs[: (count - 1) // 2].tolist()]
+    tasks = len(board.prior)
+    known = np.full((tasks, tasks), np.nan)
+    for row in order[1:]:
+        one, other = board.groups[row]
+        known[one, other], known[other, one] = board.gains[row, one], board.gains[row, other]
+    middle = np.nanmean(known) if len(order) > 1 else 0.0
+    known[np.isnan(known)] = middle
+    return promising(board, mean_over_partners(board, known), order, count)
 
 
-def unseen_value(table: Replicate, groups: list[Group]) -> float:
-    """Mean gain over tasks, on rows no search saw, of what shrunken gains assign."""
-    found = []
-    for task, one in enumerate(_told_all(table, groups, 0).assignment()):
-        alone = len(one.group) < 2
-        found.append(0.0 if alone else float(table.unseen[table.groups.index(one.group), task]))
-    return float(np.nanmean(found))
+Way = Callable[[Board, int, int], Order]
+WAYS: Final[dict[str, Way]] = {
+    "search": search,
+    "no prior": uninformed,
+    "affinity": by_affinity,
+    "pairs": by_pairs,
+    "random": drawn,
+}
+ANYTIME: Final = ("search", "no prior", "random", "affinity")
+"""Whose first trainings do not depend on how many may follow: run once for all budgets."""
+
+
+# --- judging ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean gains over tasks: found; as promised before and after shrinking; delivered."""
+
+    found: float
+    measured: float
+    promised: float
+    delivered: float
+
+
+def score(board: Board, order: Sequence[int]) -> Score:
+    """What some groups come to."""
+    tasks = board.gains.shape[1]
+    judge = GroupSearch(tasks, prior=None, seed=0)
+    for row in order:
+        judge.tell(board.groups[row], board.gains[row], board.errors[row])
+    place = {board.groups[row]: row for row in order}
+    served = judge.assignment()
+    delivered = [
+        board.unseen[place[one.group], task] if one.group in place else 0.0 for task, one in enumerate(served)
+    ]
+    best = np.fmax(0.0, np.nanmax(np.vstack([board.gains[list(order)], np.zeros(tasks)]), axis=0))
+    return Score(
+        float(best.mean()),
+        float(np.mean([one.gain for one in served])),
+        float(np.mean([one.shrunk for one in served])),
+        float(np.mean(delivered)),
+    )
+
+
+def replay(board: Board, seeds: int) -> dict[tuple[str, float], list[Score]]:
+    """Scores of every way and budget, one a seed."""
+    found: dict[tuple[str, float], list[Score]] = {}
+    most = board.trainings(max(BUDGETS))
+    for name, way in WAYS.items():
+        for seed in range(seeds):
+            order = way(board, most, seed) if name in ANYTIME else []
+            for share in BUDGETS:
+                count = board.trainings(share)
+                prefix = order[:count] if order else way(board, count, seed)
+                found.setdefault((name, share), []).append(score(board, prefix))
+    return found
+
+
+def mean(scores: Sequence[Score], what: str) -> float:
+    return float(np.mean([getattr(one, what) for one in scores]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--cache", type=Path, default=Path("runs/subsets"))
+    parser.add_argument("--tables", default=",".join(subsets.TABLES))
+    parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
-    console = Console(highlight=False, width=150)
-    kept = {name: [load(name, seed, given.cache) for seed in seeds(name)] for name in given.tables.split(",")}
-    overall: dict[tuple[str, float], list[float]] = {}
-    outside: dict[str, list[float]] = {}
-    drawn = Drawn(
-        "table",
-        "tasks",
-        "groups",
-        "full gain seen",
-        "unseen",
-        *(f"{p} {s:.0%}" for s in SHARES for p in POLICIES),
-    )
-    for name, tables in kept.items():
-        cells: dict[tuple[str, float], list[float]] = {}
-        for table in tables:
-            full, full_outside = seen_value(table, table.groups), unseen_value(table, table.groups)
-            each: dict[tuple[str, float], list[float]] = {}
-            for share in SHARES:
-                count = max(1, int(share * len(table.groups)))
-                for policy, choose in POLICIES.items():
-                    for seed in range(TRIES if policy != "affinity" else 1):
-                        groups = choose(table, count, seed)
-                        cells.setdefault((policy, share), []).append(
-                            seen_value(table, groups) / max(full, 1e-12)
-                        )
-                        each.setdefault((policy, share), []).append(unseen_value(table, groups))
-            outside.setdefault("full", []).append(full_outside)
-            for (policy, share), found in each.items():
-                outside.setdefault(f"{policy} {share}", []).append(float(np.mean(found)))
-        drawn.add_row(
-            name + (" *" if TABLES[name].drafted else ""),
-            str(tables[0].prior.shape[0]),
-            str(len(tables[0].groups)),
-            f"{100 * np.mean([seen_value(t, t.groups) / t.prior.shape[0] for t in tables]):.1f}%",
-            f"{100 * np.mean([unseen_value(t, t.groups) for t in tables]):.1f}%",
-            *(f"{np.mean(cells[p, s]):.2f}" for s in SHARES for p in POLICIES),
+    boards, built = [], 0.0
+    for name in given.tables.split(","):
+        for seed in range(subsets.REPLICATES):
+            table = subsets.load(name, seed, given.cache)
+            boards.append(Board.of(table))
+            built += table.seconds
+    print(f"{len(boards)} tables of all subsets, built in {built / 60:.1f} minutes of CPU\n")
+
+    started = time.process_time()
+    scores, full = [], []
+    print(f"found, share of the full search's, with {SHOWN:.0%} of its trainings (* drafted with)")
+    print(f"{'':20}{'tasks':>6}{'trained':>9}{'full':>8}" + "".join(f"{name:>10}" for name in WAYS))
+    for board in boards:
+        scores.append(replay(board, given.seeds))
+        full.append(score(board, range(len(board.groups))))
+        shares = [mean(scores[-1][name, SHOWN], "found") / max(full[-1].found, 1e-12) for name in WAYS]
+        mark = "*" if subsets.TABLES[board.name].drafted else " "
+        trained = f"{board.trainings(SHOWN)}/{len(board.groups)}"
+        line = f"{board.name + mark:20}{board.gains.shape[1]:6}{trained:>9}{full[-1].found:8.1%}"
+        print(line + "".join(f"{share:10.2f}" for share in shares))
+    for title, chosen in (
+        ("measured on many rows", [b.way == "few" for b in boards]),
+        (
+            "  of these not drafted with",
+            [b.way == "few" and not subsets.TABLES[b.name].drafted for b in boards],
+        ),
+        ("measured as in a study", [b.way == "study" for b in boards]),
+        ("all", [True] * len(boards)),
+    ):
+        _summary(
+            title,
+            [one for one, keep in zip(scores, chosen, strict=True) if keep],
+            [one for one, keep in zip(full, chosen, strict=True) if keep],
         )
-        for key, values in cells.items():
-            overall.setdefault(key, []).append(float(np.mean(values)))
-    console.print(drawn)
-    console.print("* looked at while the search was designed\n")
-    for share in SHARES:
-        for policy in POLICIES:
-            values = overall[policy, share]
-            unseen = sum(outside[f"{policy} {share}"]) / sum(outside["full"])
-            console.print(
-                f"{share:4.0%} of the trainings, {policy:9}: {np.mean(values):.3f} of the full search's gain seen "
-                f"(worst table {min(values):.2f}), {unseen:.2f} of its gain on unseen rows"
-            )
-    mean = float(np.mean(overall["search", AIM_SHARE]))
-    verdict = "met" if mean >= AIM else f"FALLS SHORT by {AIM - mean:.3f}"
-    console.print(
-        f"aim: at least {AIM:.0%} of the gain at {AIM_SHARE:.0%} of the trainings: {mean:.3f}, {verdict}"
+    print(f"\nreplayed with {given.seeds} seeds in {time.process_time() - started:.0f} s of CPU")
+
+
+def _summary(title: str, scores: list[dict[tuple[str, float], list[Score]]], full: list[Score]) -> None:
+    if not scores:
+        return
+    print(
+        f"\n{title}: {len(scores)} tables; the full search finds {mean(full, 'found'):.2%}, picks what measured"
     )
+    print(
+        f"{mean(full, 'measured'):.2%}, promises {mean(full, 'promised'):.2%} and delivers {mean(full, 'delivered'):.2%}"
+    )
+    print(
+        f"{'':10}{'trainings':>10}{'found':>8}{'delivered':>11}  | {'measured':>9}{'promised':>10}{'delivered':>11}"
+    )
+    for share in BUDGETS:
+        for name in WAYS:
+            own = [one[name, share] for one in scores]
+            found = np.mean(
+                [mean(one, "found") / max(all_.found, 1e-12) for one, all_ in zip(own, full, strict=True)]
+            )
+            sums = {
+                what: float(np.mean([mean(one, what) for one in own]))
+                for what in ("measured", "promised", "delivered")
+            }
+            ratio = sums["delivered"] / mean(full, "delivered")
+            print(
+                f"{name:10}{share:10.0%}{found:8.2f}{ratio:11.2f}  | {sums['measured']:9.2%}{sums['promised']:10.2%}"
+                f"{sums['delivered']:11.2%}"
+            )
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ TABLES: Final = {
     ),
     "school-boosting": Table(partial(levels, "school", 8), "few", 240, "trees", BOOSTING, BOOSTING, False),
     "sarcos-trees": Table(partial(one_label_a_row, "sarcos", 7), "few", 280, "trees", TREES, TREES, False),
-    "star-trees": Table(partial(wide, "star", 8), "few", 150, "trees", TREES, TREES, False),
+    "star-trees": Table(partial(wide, "star", 6), "few", 150, "trees", TREES, TREES, False),
     "grades-trees": Table(grades, "few", 240, "trees", TREES, TREES, False),
     "airline-trees": Table(partial(levels, "airline_long", 6), "few", 240, "trees", TREES, TREES, False),
     "emotions-study": Table(partial(wide, "emotions", 6), "study", 0, "trees", TREES, TREES, True),
@@ -165,7 +165,7 @@ TABLES: Final = {
     ),
     "scene-study": Table(partial(wide, "scene", 6, 450), "study", 0, "trees", TREES, TREES, False),
     "grades-study": Table(partial(grades, 450), "study", 0, "trees", TREES, TREES, False),
-    "omniglot-study": Table(partial(wide, "omniglot", 8), "study", 0, "trees", TREES, TREES, False),
+    "omniglot-study": Table(partial(wide, "omniglot", 6), "study", 0, "trees", TREES, TREES, False),
 }
 
 
@@ -287,11 +287,6 @@ def _words(problem: Callable[[], Problem]) -> str:
     if isinstance(problem, partial):
         return f"{problem.func.__name__}{problem.args}"
     return problem.__name__
-
-
-def seeds(name: str) -> range:
-    """The replicates of a table."""
-    return range(REPLICATES)
 
 
 def main() -> None:

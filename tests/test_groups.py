@@ -174,10 +174,10 @@ def test_clusters_are_found_in_a_tenth_of_all_trainings(clusters: list[int], sha
 
 def test_clusters_are_found_without_a_prior_and_faster_than_at_random() -> None:
     searched, drawn = [], []
-    for seed in range(3):
+    for seed in range(2):
         world = World([0, 0, 0, 0, 1, 1, 1, 1], seed=seed)
         search = GroupSearch(8, prior=None, seed=seed)
-        _run(search, world, 40)
+        _run(search, world, 40, batch=2)
         searched.append(world.total(search))
         blind, rng = GroupSearch(8, prior=None, seed=seed), np.random.default_rng(seed)
         every = [g for size in range(2, 9) for g in combinations(range(8), size)]
@@ -189,9 +189,9 @@ def test_clusters_are_found_without_a_prior_and_faster_than_at_random() -> None:
 
 
 def test_many_tasks_get_far_with_few_trainings() -> None:
-    clusters = [task % 12 for task in range(139)]
-    world = World(clusters)
-    search = GroupSearch(139, prior=world.closeness(2.0), seed=0)
+    # 139 tasks have 7·10^41 groups; almost all of them harm.
+    world = World([task % 12 for task in range(139)])
+    search = GroupSearch(139, prior=world.closeness(4.0), seed=0)
     _run(search, world, 60, batch=4)
     assert world.total(search) >= 0.5 * world.best()
 
@@ -251,8 +251,19 @@ def test_shrinking_by_hand() -> None:
     np.testing.assert_allclose(flat, 0.2, atol=0.011)
     assert (flat[1] > flat[0]).all()
     np.testing.assert_allclose(shrunken(gains, np.zeros((2, 2))), gains)
-    # Where no error is known half the variance is taken for noise.
-    np.testing.assert_allclose(shrunken(gains, np.full((2, 2), np.nan)), [[0.1, 0.1], [0.3, 0.3]])
+    # Without errors nothing is known of noise.
+    np.testing.assert_array_equal(shrunken(gains, np.full((2, 2), np.nan)), gains)
+
+
+def test_a_ruined_group_does_not_drag_the_good_ones_down() -> None:
+    gains = np.array([[0.10], [0.08], [-9.0]])
+    errors = np.full((3, 1), 0.01)
+    shrunk = shrunken(gains, errors)
+    assert shrunk[2, 0] == -9.0
+    assert 0.08 < shrunk[0, 0] < 0.10
+    assert shrunk[1, 0] < shrunk[0, 0]
+    blind = shrunken(np.array([[0.1, np.nan]]), np.array([[0.02, np.nan]]))
+    np.testing.assert_array_equal(np.isnan(blind), [[False, True]])
 
 
 @pytest.mark.parametrize(("true", "noise"), [(0.02, 0.04), (0.05, 0.03), (0.0, 0.05)])
@@ -367,7 +378,7 @@ def test_a_group_learns_as_on_the_restricted_table(
 @pytest.mark.parametrize("family", QUICK_FAMILIES, ids=lambda family: family.name)
 @pytest.mark.parametrize(
     ("name", "group"),
-    [("wide_mixed", (0, 2)), ("long_uneven", (1, 3)), ("long_binary", (0, 5)), ("both_at_once", (1, 2, 7))],
+    [("wide_mixed", (0, 2)), ("long_uneven", (1, 3)), ("long_binary", (0, 4)), ("both_at_once", (1, 2, 7))],
 )
 def test_a_group_says_nothing_of_other_tasks(name: str, family: Family, group: Group, tmp_path) -> None:
     problem, sample = case(name), sample_of(name)

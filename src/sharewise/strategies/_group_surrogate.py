@@ -70,7 +70,7 @@ class Surrogate:
 
     Attributes:
         hint: ``(T, T)`` what a task (row) is thought to gain from another (column) beforehand.
-        told: ``(n + T, T)`` the groups it was fitted to, and each task by itself.
+        told: ``(n, T)`` the groups it was fitted to.
         centre, width: ``(F,)`` of the features.
         slope: ``(F,)`` of the common part.
         level: Mean gain beside the common part.
@@ -93,7 +93,7 @@ class Surrogate:
 
     @classmethod
     def fit(cls, told: Members, gains: Array, hint: Array, seed: int) -> Surrogate:
-        """Fit to what is known, and to what is true by definition: a task by itself gains nothing.
+        """Fit to what is known.
 
         Args:
             told: ``(n, T)``, at least one group.
@@ -101,9 +101,6 @@ class Surrogate:
             hint: ``(T, T)``, zero on the diagonal.
             seed: Of the trees.
         """
-        lone = np.eye(told.shape[1], dtype=bool)
-        told = np.vstack([told, lone])
-        gains = np.vstack([gains, np.where(lone, 0.0, np.nan)])
         seen = told & ~np.isnan(gains)
         y = gains[seen]
         scale = float(y.std()) or max(float(np.abs(y).max()), 1e-9)

@@ -175,10 +175,11 @@ def read(text: str) -> Group:
     """
     found: list[int] = []
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal():
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal():
             raise OptionError(f"a group is written like '0-2,7'; got '{text}'. Take it from `written`.")
-        found.extend(range(int(first), int(last or first) + 1))
+        found.extend(range(int(first), int(last) + 1))
     return tuple(found)
 
 

@@ -17,6 +17,9 @@ FEWEST_ROUNDS = 5
 TUNING_SHARE = 0.35
 GROUP_SHARE = 0.3
 """Of what is free beyond those rounds, at most."""
+GROUPS_OF_SEPARATE = 0.6
+"""Of the seconds of all trials without sharing, at most: the groups that did well run in later rounds too, and
+sharing in all its forms is to cost about as much as not sharing."""
 HEAVIER = 1.35
 """Times the seconds of a round once proposals or groups that did well have joined it."""
 
@@ -30,7 +33,7 @@ class Costs:
         proposal: One proposal for each strategy and family in the race; 0 where nothing can be tuned.
         group: One training of a group; 0 where groups are not sought.
         most_groups: Trainings beyond which the search is not expected to find more.
-        separate: All trials without sharing: the search gets no more than they.
+        separate: All trials without sharing: the search gets a share of theirs at most.
         curve: The learning curve.
         refit: Fitting the winner on everything.
     """
@@ -83,7 +86,7 @@ def choose_spend(costs: Costs, left: float | None, *, effort: int, rounds: int, 
     proposals = min(proposals, int(tuning / costs.proposal)) if proposals else 0
     if proposals < FEWEST_PROPOSALS:
         proposals = 0
-    groups = min(groups, int(min(search, costs.separate) / costs.group)) if groups else 0
+    groups = min(groups, int(min(search, GROUPS_OF_SEPARATE * costs.separate) / costs.group)) if groups else 0
     free -= proposals * costs.proposal + groups * costs.group
     each = costs.round * (HEAVIER if proposals or groups else 1.0)
     free -= (each - costs.round) * (fewest - 1)

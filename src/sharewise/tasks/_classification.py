@@ -56,11 +56,17 @@ class Binary(Classification):
 
 @dataclass(frozen=True)
 class Multiclass(Classification):
-    """Two or more classes, one of which is right."""
+    """Two or more classes, one of which is right.
+
+    Args:
+        classes: The labels in sorted order, or their number ``n`` where they are the codes 0 to ``n - 1``.
+    """
 
     name: ClassVar[str] = "multiclass"
     metrics: ClassVar[tuple[str, ...]] = ("log_loss", "accuracy", "f1_macro", "roc_auc", "brier")
 
-    def __post_init__(self) -> None:
-        if len(self.classes) < 2:
-            raise DataError(f"a multiclass task has two or more classes; got {len(self.classes)}.")
+    def __init__(self, classes: tuple[str | int | float | bool, ...] | int = ()) -> None:
+        named = tuple(range(classes)) if isinstance(classes, int) else classes
+        if len(named) < 2:
+            raise DataError(f"a multiclass task has two or more classes; got {len(named)}.")
+        object.__setattr__(self, "classes", named)  # frozen for everybody else

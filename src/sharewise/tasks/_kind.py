@@ -26,6 +26,12 @@ class Kind(ABC):
     def width(self) -> int:
         """Columns of a prediction: 1 for a value, the number of classes for probabilities."""
 
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network's head gives for a row: 1 for a value, a score for every class (so 2 for a
+        binary task), as in the stacked networks of the network family."""
+        return self.width
+
     @abstractmethod
     def decode(self, prediction: Array) -> NDArray[np.generic]:
         """Predictions ``(n, width)`` as the values a user would write, ``(n,)``."""

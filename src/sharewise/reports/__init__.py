@@ -9,7 +9,8 @@ decide (scales, ticks, labels, colour steps, words), the templates only place wh
 (True, True)
 """
 
+from sharewise.reports._front import front_plot
 from sharewise.reports._render import render
 from sharewise.reports._write import write
 
-__all__ = ["render", "write"]
+__all__ = ["front_plot", "render", "write"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sharewise.errors import OptionError
 from sharewise.families import FAMILIES
+from sharewise.problems import Problem
 from sharewise.strategies import ENSEMBLE, STRATEGIES
 from sharewise.studies import Protocol, default_workers, parse_budget
 
@@ -70,6 +71,25 @@ def protocol_of(
         budget=seconds,
         workers=_workers(workers, seconds),
     )
+
+
+def families_for(problem: Problem, families: Sequence[str] | None) -> Sequence[str] | None:
+    """The families asked for, or None for all; on tensors those that read them.
+
+    Raises:
+        OptionError: One asked for cannot read the problem's tensors.
+    """
+    if not problem.table.reads_tensors:
+        return families
+    able = tuple(name for name, family in FAMILIES.items() if getattr(family, "reads_tensors", False))
+    asked = able if families is None else [families] if isinstance(families, str) else list(families)
+    unable = [name for name in asked if name in FAMILIES and name not in able]
+    if unable or not able:
+        raise OptionError(
+            f"families that read tensors through an encoder are {', '.join(able) or 'none in this version'}; "
+            f"got {f'{unable[0]!r}' if unable else 'a problem from datasets'}. Leave families out."
+        )
+    return asked
 
 
 def _workers(given: object, seconds: float | None) -> int | str:

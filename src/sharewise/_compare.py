@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 import sharewise
-from sharewise._arguments import folder_of, protocol_of
+from sharewise._arguments import families_for, folder_of, protocol_of
 from sharewise._study import Study
 from sharewise.errors import DataError, StorageError
 from sharewise.families import Model
-from sharewise.problems import Problem, fingerprint, profile
+from sharewise.problems import Problem, encoder_digest, fingerprint, profile
 from sharewise.serving import DeployedModel, versions
 from sharewise.strategies import ENSEMBLE, BlendModel
 from sharewise.studies import (
@@ -71,7 +71,7 @@ def compare(
         workers: Processes, or the address of a Dask scheduler (``"tcp://10.0.0.5:8786"``); None for one a
             processor (for one alone under a budget below 30 s).
         strategies: Some of ``separate``, ``joint``, ``chained``, ``ensemble``; None for all.
-        families: Some of ``linear``, ``trees``, ``network``; None for all.
+        families: Some of ``linear``, ``trees``, ``network``; None for all that can read the problem.
         rope: Relative difference too small to matter (region of practical equivalence).
         quiet: No progress on standard error.
         since: `time.monotonic` value from which the budget counts (the command line's start); None for now.
@@ -86,7 +86,7 @@ def compare(
         KeyboardInterrupt: After Ctrl-C; finished trials are kept in ``out``.
     """
     since = time.monotonic() if since is None else since
-    protocol = protocol_of(question, budget, seed, workers, strategies, families, rope)
+    protocol = protocol_of(question, budget, seed, workers, strategies, families_for(problem, families), rope)
     folder = folder_of(out)
     _check_splits(problem, protocol)
     store, runners = _opened(problem, protocol, folder)
@@ -157,8 +157,10 @@ def _check_splits(problem: Problem, protocol: Protocol) -> None:
 
 def _settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
     """What must be equal for trials to belong together."""
+    own = {} if problem.encoder is None else {"encoder": encoder_digest(problem.encoder)}
     return {
-        "data": fingerprint(problem),
+        "data": fingerprint(replace(problem, encoder=None)),
+        **own,
         "seed": protocol.seed,
         "strategies": [name for name in protocol.strategies if name != ENSEMBLE],
         "families": list(protocol.families),
@@ -227,7 +229,7 @@ def _context(
             "seconds": round(bench.clock.elapsed(), 1),
             "workers": bench.workers.count,
             "rows": len(problem),
-            "features": len(problem.table.columns),
+            "features": sum(int(np.prod(column.values.shape[1:])) for column in problem.table),
             "tasks": len(problem.tasks),
             "split": split,
             "rope": protocol.rope,

@@ -3,7 +3,8 @@
 A *wide* table has a column a task, with gaps; a *long* one has a column that names each row's task;
 both at once is allowed. `Problem.from_frame` finds out which cells are features and which labels,
 refuses what cannot be compared fairly (a feature that is the target, a task without rows), and says
-in `Problem.notes` what it changed. `split` divides the rows, `profile` describes them, `fingerprint`
+in `Problem.notes` what it changed. `Problem.from_datasets` does the same for datasets of tensors, one a
+task, that an encoder of the user's own reads. `split` divides the rows, `profile` describes them, `fingerprint`
 tells one set of data from another, and `Schema` reads the next table the same way.
 
 >>> import numpy as np
@@ -18,6 +19,8 @@ tells one set of data from another, and `Schema` reads the next table the same w
 """
 
 from sharewise.problems._description import read_problem
+from sharewise.problems._encoder import check_form as check_encoder_form
+from sharewise.problems._encoder import encoder_digest
 from sharewise.problems._fingerprint import fingerprint
 from sharewise.problems._leaks import Leak
 from sharewise.problems._problem import Problem, Target, Task
@@ -38,6 +41,8 @@ __all__ = [
     "Table",
     "Target",
     "Task",
+    "check_encoder_form",
+    "encoder_digest",
     "fingerprint",
     "outer_folds",
     "profile",

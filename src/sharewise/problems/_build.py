@@ -7,19 +7,20 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from sharewise.errors import DataError, OptionError
+from sharewise.errors import DataError
 from sharewise.problems._frame import Frame, open_frame
 from sharewise.problems._labels import Labels, encode
 from sharewise.problems._leaks import leak_notes
 from sharewise.problems._names import counted, listed
-from sharewise.problems._problem import Problem, Target, Task
+from sharewise.problems._problem import Problem, Task
 from sharewise.problems._pruning import prune
 from sharewise.problems._roles import Roles, assign_roles, check_kinds, check_metrics
 from sharewise.problems._schema import Schema, words_held
 from sharewise.problems._structure import read_group, read_levels, read_time
 from sharewise.problems._table import Table
+from sharewise.problems._targets import describe
 from sharewise.problems._typing import Feature, type_features
-from sharewise.tasks import Array, Binary, Kind, Metric, Multiclass, Regression
+from sharewise.tasks import Array
 
 
 def build(
@@ -57,10 +58,7 @@ def build(
     kept_levels = np.flatnonzero(pruned.tasks.any(axis=1))
     labels = labels[:, kept_targets]
     kept = [read[d] for d in kept_targets]
-    kinds_, labels = _kinds(kept, labels)
-    described = tuple(
-        Target(t.name, k, _metric(k, t.name, asked_metrics)) for t, k in zip(kept, kinds_, strict=True)
-    )
+    described, labels = describe(kept, labels, asked_metrics)
     if level is not None:
         levels = tuple(levels[place] for place in kept_levels)
         level = np.searchsorted(kept_levels, level[left]).astype(np.intp)
@@ -91,13 +89,6 @@ def build(
     )
 
 
-def _metric(kind: Kind, target: str, asked: Mapping[str, str]) -> Metric:
-    try:
-        return kind.metric(asked.get(target))
-    except OptionError as error:
-        raise OptionError(f"metric of '{target}': {error}") from error
-
-
 def _usable_rows(
     labels: Array, level: NDArray[np.intp] | None, when: Array | None, roles: Roles, notes: list[str]
 ) -> NDArray[np.intp]:
@@ -116,22 +107,6 @@ def _usable_rows(
     if not usable.any():
         raise DataError(f"a study needs rows it can use; none of {len(labels)} is left. {' '.join(notes)}")
     return np.flatnonzero(usable)
-
-
-def _kinds(targets: list[Labels], labels: Array) -> tuple[list[Kind], Array]:
-    """The kind of each target with the classes still there, and labels ``(N, D)`` recoded to them."""
-    labels = labels.copy()
-    kinds: list[Kind] = []
-    for d, target in enumerate(targets):
-        if target.kind == "regression":
-            kinds.append(Regression())
-            continue
-        known = ~np.isnan(labels[:, d])
-        codes, places = np.unique(labels[known, d].astype(np.intp), return_inverse=True)
-        labels[known, d] = places
-        classes = tuple(target.classes[code] for code in codes)
-        kinds.append(Binary(classes) if target.kind == "binary" else Multiclass(classes))
-    return kinds, labels
 
 
 def _tasks(

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sharewise.problems._encoder import encoder_digest
 from sharewise.problems._problem import Problem
 from sharewise.tasks import Classification
 
 
 def fingerprint(problem: Problem) -> str:
-    """SHA-256 of features, labels, tasks, levels, groups and times.
+    """SHA-256 of features, labels, tasks, levels, groups and times, and of the encoder where there is one.
 
-    Equal data give equal text, in any process; a changed cell gives another. Metrics and notes do
-    not count: they say how the data are judged, not what they are.
+    Equal data give equal text, in any process; a changed cell gives another, as does an encoder of other
+    structure or weights. Metrics and notes do not count: they say how the data are judged, not what they are.
     """
     digest = hashlib.sha256()
     _add_plain(digest, ["sharewise problem", 1, len(problem)])
@@ -25,6 +26,9 @@ def fingerprint(problem: Problem) -> str:
         _add_plain(digest, [column.name, column.kind])
         if column.kind in ("number", "date"):
             _add_array(digest, column.values.astype(np.float64))
+        elif column.kind == "tensor":
+            _add_plain(digest, [column.values.dtype.str, column.values.shape])
+            digest.update(np.ascontiguousarray(column.values).data)
         else:
             _add_plain(digest, column.values.tolist())
     for target in problem.targets:
@@ -37,6 +41,8 @@ def fingerprint(problem: Problem) -> str:
         _add_plain(digest, held is not None)
         if held is not None:
             _add_array(digest, held.astype(np.float64))
+    if problem.encoder is not None:
+        _add_plain(digest, encoder_digest(problem.encoder))
     return digest.hexdigest()
 
 

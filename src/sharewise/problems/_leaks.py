@@ -59,7 +59,7 @@ class Leak:
 
 
 def find_leaks(table: Table, targets: Sequence[Target], labels: Array) -> tuple[Leak, ...]:
-    """Suspect features of each target; ``labels`` are ``(N, len(targets))``."""
+    """Suspect features of each target; ``labels`` are ``(N, len(targets))``. Tensors are not looked into."""
     found: list[Leak] = []
     for d, target in enumerate(targets):
         rows = np.flatnonzero(~np.isnan(labels[:, d]))
@@ -100,7 +100,7 @@ def _can_surprise(values: Array, n_features: int) -> bool:
 
 
 def _is_identical(column: Column, rows: NDArray[np.intp], values: Array, classes: Sequence[Value]) -> bool:
-    if column.kind == "date" or (column.kind != "number" and not classes):
+    if column.kind in ("date", "tensor") or (column.kind != "number" and not classes):
         return False
     if column.kind != "number":
         names = [str(c) for c in classes]

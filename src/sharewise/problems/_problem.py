@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +60,8 @@ class Problem:
         notes: Warnings found while reading, one sentence each.
         schema: How to read another table the same way.
         rows: ``(N,)`` each row's place in the user's table, or None where there was none.
+        encoder: The user's `torch.nn.Module` that turns a batch of the tensor column, as it is stored, into
+            features ``(B, D)``; None in a problem without one. It is never trained itself: who trains takes a copy.
     """
 
     table: Table
@@ -72,6 +76,7 @@ class Problem:
     notes: tuple[str, ...] = ()
     schema: Schema = field(default_factory=Schema)
     rows: NDArray[np.intp] | None = None
+    encoder: object | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_frame(
@@ -107,6 +112,67 @@ class Problem:
         return build(
             frame, targets=targets, task=task, group=group, time=time, drop=drop, kinds=kinds, metric=metric
         )
+
+    @classmethod
+    def from_datasets(
+        cls,
+        tasks: Mapping[str, tuple[Any, Kind]],
+        encoder: object,
+        *,
+        groups: Mapping[str, Sequence[Any]] | None = None,
+        metric: Mapping[str, str] | str | None = None,
+    ) -> Problem:
+        """A wide problem from PyTorch datasets of ``(x, y)``, one a task, and a module of your own.
+
+        Every dataset has a length and gives item ``i`` as ``dataset[i]``; ``x`` is a tensor or array of one
+        shape in all of them, kept as float32, uint8 or int64 and handed to the encoder so. Items are read once
+        and held in memory, 4 GiB at most (keep pictures as bytes and turn them into numbers in the encoder).
+
+        An ``x`` that stands in several datasets, byte for byte, is *one* row with several labels, so that no
+        example is on both sides of a split; the tasks that say nothing of a row have a gap there. Within a
+        dataset a repeated item counts once; one with another label counts, and stays on the side of the first.
+
+        Args:
+            tasks: By name a dataset and its kind, as ``(digits, sw.tasks.Multiclass(10))``. A label is a class or
+                its place, or a number; None, NaN and negative places (-1, -100) are gaps.
+            encoder: A `torch.nn.Module` that turns a batch into features ``(B, D)``. Its weights are where every
+                training starts, and part of the study: seed PyTorch before building it, or the same call in
+                another process is another study. Other code or weights need another ``out`` folder.
+            groups: By task a value an item, such as the person in each photograph; equal values stay on one
+                side of every split, in all tasks. Items and tasks without one are groups of their own.
+            metric: By task, or one name for all.
+
+        Raises:
+            DataError: The datasets break a rule; the message says which item, and the way out.
+            OptionError: A kind, metric or group does not fit, or the encoder does not take the inputs.
+
+        >>> import torch
+        >>> from sharewise.tasks import Binary, Regression
+        >>> x = torch.arange(90.0).reshape(30, 3)
+        >>> tall = torch.utils.data.TensorDataset(x[:20], x[:20, 0] > 30)
+        >>> height = torch.utils.data.TensorDataset(x[10:], x[10:, 1])
+        >>> tasks = {"tall": (tall, Binary((False, True))), "height": (height, Regression())}
+        >>> problem = Problem.from_datasets(tasks, encoder=torch.nn.Linear(3, 8))
+        >>> problem.labels.shape, [len(problem.rows_of(task)) for task in problem.tasks]
+        ((30, 2), [20, 20])
+        """
+        from sharewise.problems._build_tensors import build
+
+        return build(tasks, encoder=encoder, groups=groups, metric=metric)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The encoder travels with its class, also one that a script or notebook defined."""
+        state = dict(self.__dict__)
+        if self.encoder is not None:
+            from sharewise.problems._encoder import packed_encoder
+
+            state["encoder"] = packed_encoder(self.encoder)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state["encoder"] is not None:
+            state = {**state, "encoder": pickle.loads(state["encoder"])}
+        self.__dict__.update(state)
 
     @property
     def is_wide(self) -> bool:

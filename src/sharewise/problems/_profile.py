@@ -85,7 +85,7 @@ def profile(problem: Problem) -> Profile:
         rows=len(problem),
         features={
             kind: found
-            for kind in ("number", "category", "date", "text")
+            for kind in ("number", "category", "date", "text", "tensor")
             if (found := sum(column.kind == kind for column in problem.table))
         },
         labels=counts,

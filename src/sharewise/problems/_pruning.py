@@ -117,7 +117,7 @@ def _refuse_constant(values: Array, target: Labels, rare: set[int]) -> None:
     why = "" if not rare else f" after classes on fewer than {LEAST_IN_CLASS} rows went"
     raise DataError(
         f"a target must vary; '{target.name}' is {left!r} on all labelled rows left{why}. "
-        "Bring more rows or take it out of --targets."
+        "Bring more rows or leave it out."
     )
 
 
@@ -143,7 +143,7 @@ def _too_few_tasks(
             )
             for t, n, left in zip(read, at_first[0], kept[0], strict=True)
         )
-        return f"{rule} (labels: {counts}). Label more rows, or name other columns with --targets."
+        return f"{rule} (labels: {counts}). Label more rows, or name other targets."
     counts_ = at_first[at_first > 0]
     if len(counts_) < 2:
         return (

@@ -13,12 +13,15 @@ from sharewise.errors import DataError
 from sharewise.problems._cells import Cells, as_words
 from sharewise.problems._frame import Frame, open_frame
 from sharewise.problems._names import counted, listed, nearest
+from sharewise.problems._new_inputs import read_inputs
 from sharewise.problems._table import Column, ColumnKind, Table
 from sharewise.problems._typing import without_infinite
 from sharewise.problems._words import dates_in, numbers_in
 from sharewise.tasks import Array
 
 _TRUTH = {"true": 1.0, "false": 0.0}
+INPUT = "input"
+"""Name of the one feature of a problem from datasets."""
 MOST_VALUES = 1_000
 """Words of a category that are remembered at most."""
 
@@ -37,7 +40,7 @@ class Schema:
 
     Attributes:
         features: Names of the feature columns, in order.
-        kinds: Of each feature: ``number``, ``category``, ``date`` or ``text``.
+        kinds: Of each feature: ``number``, ``category``, ``date``, ``text`` or ``tensor``.
         bools: Features that came as True and False.
         targets: Names of the target columns.
         others: Further columns that were there and are not read (group, time, dropped, constant).
@@ -46,6 +49,8 @@ class Schema:
         width: Columns of the NumPy array it was read from, or None for a table with names.
         values: Of each feature that is a category the words it held, sorted; None where they are not
             known (another kind, or more than `MOST_VALUES`).
+        shape, dtype: Of one row's tensor (the dtype's NumPy name); None in a table.
+        encoder: Names and shapes of the stored tensors of the user's encoder, or None without one.
     """
 
     features: tuple[str, ...] = ()
@@ -57,6 +62,9 @@ class Schema:
     levels: tuple[str, ...] | None = None
     width: int | None = None
     values: tuple[tuple[str, ...] | None, ...] = ()
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+    encoder: tuple[tuple[str, tuple[int, ...]], ...] | None = None
 
     def seen(self, name: str) -> frozenset[str] | None:
         """The words a category held when the model was made, or None where they are not known."""
@@ -81,6 +89,7 @@ class Schema:
     ) -> tuple[Table, NDArray[np.intp] | None, tuple[str, ...]]:
         """Features of another table, typed as before, row by row in its order.
 
+        A problem from datasets reads an array or tensor ``(N, *shape)``, or a dataset of ``x`` or ``(x, y)``.
         ``with_levels=False`` leaves the task column unread, for tasks not seen yet.
 
         Returns:
@@ -90,6 +99,9 @@ class Schema:
             DataError: The table is empty, lacks a column, holds words where numbers were, or
                 names a task that was not there.
         """
+        if self.shape is not None and self.dtype is not None:
+            inputs = read_inputs(frame, self.shape, self.dtype)
+            return Table((Column(self.features[0], "tensor", inputs),), len(inputs)), None, ()
         source = self._named(open_frame(frame))
         if source.n_rows == 0:
             raise DataError("a table to predict must hold rows; got none. Check how it was read or filtered.")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ColumnKind = Literal["number", "category", "date", "text"]
+ColumnKind = Literal["number", "category", "date", "text", "tensor"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Column:
     Attributes:
         name: As in the user's table.
         kind: ``number`` and ``date`` hold float64 (dates as days since 1970, gaps as NaN);
-            ``category`` and ``text`` hold objects: ``str``, or ``None`` for a gap.
-        values: ``(N,)``.
+            ``category`` and ``text`` hold objects: ``str``, or ``None`` for a gap; ``tensor`` holds
+            one array a row, in float32, uint8 or int64, without gaps.
+        values: ``(N,)``; ``(N, *shape)`` of a tensor.
     """
 
     name: str
@@ -43,6 +44,11 @@ class Table:
 
     def of_kind(self, kind: ColumnKind) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.kind == kind)
+
+    @property
+    def reads_tensors(self) -> bool:
+        """Whether a row holds a tensor, which needs an encoder."""
+        return any(column.kind == "tensor" for column in self.columns)
 
     def take(self, rows: NDArray[np.intp]) -> Table:
         """The given rows, in that order."""

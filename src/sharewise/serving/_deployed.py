@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sharewise.errors import OptionError, SharewiseWarning, StorageError
 from sharewise.families import FAMILY_STATE, Model
 from sharewise.modalities import PiecewiseLinear, TabularEncoder
-from sharewise.problems import Problem, Schema, Table, Target
+from sharewise.problems import Problem, Schema, Table, Target, check_encoder_form
+from sharewise.serving._equip import equipped, needs_encoder
 from sharewise.serving._folder import read_folder, write_folder
 from sharewise.strategies import STRATEGY_STATE
 from sharewise.tasks import METRICS, Array, Binary, Classification, Kind, Multiclass, Regression
@@ -71,16 +72,17 @@ class DeployedModel:
         """Predictions, a column a target, in the row order of ``frame`` and as a frame of its kind
         (pandas for NumPy input).
 
-        In a long problem the task column must be there; each row is predicted for its own task.
+        In a long problem the task column must be there; each row is predicted for its own task. A model of
+        datasets reads an array or tensor ``(N, *shape)``, or a dataset of ``x`` or ``(x, y)``.
 
         Raises:
-            DataError: Feature columns are missing, or a row's task is unknown.
+            DataError: Feature columns are missing, a row's task is unknown, or inputs are of another shape or type.
         """
         columns = {
             target.name: target.kind.decode(values)
             for target, values in zip(self.targets, self._values(frame), strict=True)
         }
-        return _framed(columns, frame)
+        return self._framed(columns, frame)
 
     def predict_proba(self, frame: object) -> Any:
         """Class probabilities, a column ``target=class`` a class of each classification target.
@@ -102,7 +104,25 @@ class DeployedModel:
                             "Use predict, or rename the target or its class and compare again."
                         )
                     columns[name] = values[:, place]
-        return _framed(columns, frame)
+        return self._framed(columns, frame)
+
+    def with_encoder(self, encoder: object) -> DeployedModel:
+        """This model with the module that its weights belong to, which no file holds.
+
+        Raises:
+            OptionError: It needs none, or the encoder's parameters are not those it was made with.
+        """
+        if self.schema.encoder is None:
+            raise OptionError("a model of a table reads it itself and takes no encoder. Leave encoder out.")
+        check_encoder_form(encoder, self.schema.encoder)
+        return replace(self, model=equipped(self.model, encoder))
+
+    def _framed(self, columns: Mapping[str, NDArray[Any]], like: object) -> Any:
+        if self.schema.shape is None:
+            return _framed(columns, like)
+        import pandas
+
+        return pandas.DataFrame(dict(columns))
 
     def _values(self, frame: object) -> list[Array]:
         import warnings
@@ -136,11 +156,17 @@ class DeployedModel:
         write_folder(Path(folder), (self.model, self.schema, targets), known=KNOWN, card=self.card)
 
 
-def load(folder: str | Path) -> DeployedModel:
+def load(folder: str | Path, encoder: object = None) -> DeployedModel:
     """Read a model folder, or a study's ``--out`` folder that holds one. Executes nothing from it.
+
+    Args:
+        folder: Where it is.
+        encoder: For a model of datasets the module it was made with, or one built the same way: its weights are
+            stored, your code is not. They are put into a copy.
 
     Raises:
         StorageError: The folder is missing, damaged, foreign, or of a newer format.
+        OptionError: An encoder is missing, not needed, or has other parameters.
     """
     path = Path(folder)
     try:
@@ -160,7 +186,15 @@ def load(folder: str | Path) -> DeployedModel:
         ) from error
     if not isinstance(model, Model) or not isinstance(schema, Schema):
         raise StorageError(f"a model folder holds a model and its schema; {path} holds something else.")
-    return DeployedModel(model, schema, targets, card)
+    deployed = DeployedModel(model, schema, targets, card)
+    if encoder is not None:
+        return deployed.with_encoder(encoder)
+    if needs_encoder(model):
+        raise OptionError(
+            f"a saved model holds the weights of your own encoder and not its code; '{path}' is one. "
+            "Load it with sw.load(folder, encoder=my_module)."
+        )
+    return deployed
 
 
 def _framed(columns: Mapping[str, NDArray[Any]], like: object) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from conformance import sample_of
+from conformance import case, sample_of
 from sharewise.errors import OptionError
 from sharewise.families import FAMILIES, Configuration, OutOfTime, Run, StackedFamily, configuration
 from sharewise.networks import StackedMLP
@@ -563,7 +563,7 @@ def test_a_deadline_ends_a_stacked_fit() -> None:
 
 def test_splitting_a_population_by_memory_keeps_every_task_served(monkeypatch: pytest.MonkeyPatch) -> None:
     sample, network = sample_of("wide_regression"), _network()
-    (one, *_) = network.configurations(None, effort=0, together=False)  # type: ignore[arg-type]
+    (one, *_) = network.configurations(case("wide_regression"), effort=0, together=False)
     monkeypatch.setattr("sharewise.training._programs.CELLS", 1)  # one group a program
     fit = network.alone(sample, one, Run(0, effort=0))
     for place, values in enumerate(fit.held_out):

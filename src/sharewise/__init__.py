@@ -10,7 +10,8 @@ protocol and returns a `Study`, which holds the `Verdict`, the table of scores a
 >>> [task.name for task in problem.tasks]
 ['petal length (cm)', 'petal width (cm)']
 
-The rooms can be used by themselves: ``sw.networks`` and ``sw.training`` work on your own modules.
+The rooms can be used by themselves: ``sw.networks``, ``sw.balancing`` and ``sw.training`` work on your own
+modules.
 Nothing heavy is imported before it is used: this file names where things are and fetches them
 when they are asked for.
 """
@@ -23,6 +24,7 @@ from sharewise.errors import SharewiseError
 
 if TYPE_CHECKING:
     from sharewise import (
+        balancing,
         datasets,
         families,
         networks,
@@ -49,6 +51,7 @@ __all__ = [
     "Study",
     "Verdict",
     "__version__",
+    "balancing",
     "compare",
     "datasets",
     "families",

@@ -9,12 +9,13 @@ inner fold held out.
 ['linear', 'network', 'trees']
 """
 
-from sharewise.families._base import Configuration, Dimension, Family, Space, configuration
+from sharewise.families._base import Choice, Configuration, Dimension, Family, Space, configuration
 from sharewise.families._boosting import Committee, Stack, StackedBoosterModel
 from sharewise.families._extra_trees import ForestPart, LevelMeans, SharedForestModel
 from sharewise.families._forest import Forest
 from sharewise.families._linear import Linear
 from sharewise.families._linear_long import LevelLinear, LevelLinearModel
+from sharewise.families._module_nets import ModuleNets, Snapshot
 from sharewise.families._net import Net, NetworkModel
 from sharewise.families._network import Network
 from sharewise.families._parts import ConstantPart, LinearPart, PartsModel
@@ -32,10 +33,12 @@ FAMILY_STATE: tuple[type, ...] = (
     LevelLinearModel,
     LevelMeans,
     LinearPart,
+    ModuleNets,
     Net,
     NetworkModel,
     PartsModel,
     SharedForestModel,
+    Snapshot,
     Stack,
     StackedBoosterModel,
 )
@@ -44,6 +47,7 @@ FAMILY_STATE: tuple[type, ...] = (
 __all__ = [
     "FAMILIES",
     "FAMILY_STATE",
+    "Choice",
     "Configuration",
     "Dimension",
     "Family",

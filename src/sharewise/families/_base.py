@@ -33,6 +33,10 @@ class Configuration:
         """A numeric option."""
         return float(dict(self.options).get(key, default))
 
+    def word(self, key: str, default: str) -> str:
+        """An option that is a word."""
+        return str(dict(self.options).get(key, default))
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -50,7 +54,18 @@ class Dimension:
     whole: bool = False
 
 
-Space = Mapping[str, Mapping[str, Dimension]]
+@dataclass(frozen=True)
+class Choice:
+    """A setting that is one of several words.
+
+    Attributes:
+        options: The words.
+    """
+
+    options: tuple[str, ...]
+
+
+Space = Mapping[str, Mapping[str, Dimension | Choice]]
 """A family's search space: learner -> setting -> its dimension. A learner whose penalty is chosen inside
 every fit, as ridge's is, has nothing left to tune and is absent."""
 
@@ -67,6 +82,8 @@ class Family(ABC):
     """
 
     name: ClassVar[str]
+    reads_tensors: ClassVar[bool] = False
+    """Whether it can learn from a column of tensors, through the problem's own encoder."""
 
     @abstractmethod
     def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
@@ -75,8 +92,8 @@ class Family(ABC):
 
     @abstractmethod
     def space(self, problem: Problem, *, together: bool) -> Space:
-        """What tuning may choose from beyond the configurations above, the same dimensions alone and
-        together."""
+        """What tuning may choose from beyond the configurations above: the same dimensions alone and
+        together; only ways of sharing come on top where tasks are fitted together."""
 
     @abstractmethod
     def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:

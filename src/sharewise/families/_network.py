@@ -8,14 +8,16 @@ networks of a fit, and of fits that differ in rates only, train as one stacked p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.errors import OptionError
+from sharewise.families._architectures import Rates, fitting_architectures, sharing_space
 from sharewise.families._base import Configuration, Dimension, Space, configuration
 from sharewise.families._net import Net, NetworkModel, committee
 from sharewise.families._parts import FEWEST_ROWS, fit_constant
@@ -34,49 +36,114 @@ EPOCHS = (25, 80, 200, 400)
 SMALL = configuration("mlp", width=64, dropout=0.1, learning_rate=0.002, weight_decay=0.01)
 LARGE = configuration("mlp", width=128, dropout=0.3, learning_rate=0.002, weight_decay=0.1)
 
+OWN = (configuration("encoder", learning_rate=0.001, weight_decay=0.01),)
+"""A user's own encoder, as it is."""
+MORE_OF_OWN = (configuration("encoder", learning_rate=0.003, weight_decay=0.01),)
+
 # The width is no dimension: what differs in rates only trains as one program, several proposals at once.
-SPACE: Space = {
-    "mlp": {
-        "dropout": Dimension(0.0, 0.5),
-        "learning_rate": Dimension(0.0005, 0.01, log=True),
-        "weight_decay": Dimension(0.001, 0.3, log=True),
-    }
+RATES: Rates = {
+    "dropout": Dimension(0.0, 0.5),
+    "learning_rate": Dimension(0.0005, 0.01, log=True),
+    "weight_decay": Dimension(0.001, 0.3, log=True),
 }
+OWN_RATES: Rates = {
+    "learning_rate": Dimension(0.0001, 0.01, log=True),
+    "weight_decay": Dimension(0.001, 0.3, log=True),
+}
+"""Of a user's own encoder, whose dropout is its own affair."""
 
 
 class Network(StackedFamily):
-    """MLPs trained with AdamW and early stopping."""
+    """MLPs trained with AdamW and early stopping; of other architectures, or over the user's own encoder, by the
+    general training loop."""
 
     name: ClassVar[str] = "network"
+    reads_tensors: ClassVar[bool] = True
 
     def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+        if problem.encoder is not None:
+            return OWN + MORE_OF_OWN if effort >= 3 else OWN
         return (SMALL, LARGE) if effort >= 3 else (SMALL,)
 
     def space(self, problem: Problem, *, together: bool) -> Space:
-        return SPACE
+        own = problem.encoder is not None
+        plain, rates = ("encoder", OWN_RATES) if own else ("mlp", RATES)
+        if not together:
+            return {plain: rates}
+        return sharing_space(rates, len(problem.tasks), plain=plain, fitting=_fitting(problem))
 
-    def shape(self, configuration: Configuration) -> int:
-        return int(configuration.get("width", 64))
+    def shape(self, configuration: Configuration) -> Hashable:
+        return int(configuration.get("width", 64)) if configuration.learner == "mlp" else configuration
 
     def alone_stacked(self, sample: Sample, configurations: Sequence[Configuration], run: Run) -> list[Fit]:
+        if not self._stacks(configurations):
+            groups = [
+                (target * sample.n_levels + (level or 0),)
+                for target, level, rows in sample.cells()
+                if len(rows)
+            ]
+            return [_fit_modules(sample, one, groups, run) for one in configurations]
         cells = [Cell((target,), level or 0, rows) for target, level, rows in sample.cells()]
         return _fit(sample, configurations, self._width(configurations), run, cells, sample.n_levels, 0)
 
     def together_stacked(
         self, sample: Sample, configurations: Sequence[Configuration], run: Run
     ) -> list[Fit]:
+        if not self._stacks(configurations):
+            everyone = tuple(range(len(sample.targets) * sample.n_levels))
+            return [_fit_modules(sample, one, [everyone], run) for one in configurations]
         levels = 0 if sample.level is None else sample.n_levels
         everything = Cell(tuple(range(len(sample.targets))), 0, np.arange(len(sample)))
         return _fit(sample, configurations, self._width(configurations), run, [everything], 1, levels)
 
+    def _stacks(self, configurations: Sequence[Configuration]) -> bool:
+        return all(one.learner == "mlp" for one in configurations)
+
     def _width(self, configurations: Sequence[Configuration]) -> int:
-        widths = {self.shape(one) for one in configurations}
+        widths = {int(one.get("width", 64)) for one in configurations}
         if len(widths) != 1:
             raise OptionError(
                 f"configurations that are fitted at once have one width; got {sorted(widths)}. "
                 "Fit each width by itself."
             )
         return widths.pop()
+
+
+def _fit_modules(
+    sample: Sample, configuration: Configuration, groups: Sequence[tuple[int, ...]], run: Run
+) -> Fit:
+    from sharewise.families._module_fit import fit_modules
+
+    width = int(configuration.get("width", 64))
+    return fit_modules(
+        sample,
+        configuration,
+        run,
+        encoder=sample.encoder,
+        widths=(width, width),
+        epochs=EPOCHS[run.effort],
+        groups=groups,
+    )
+
+
+_FITTING: WeakKeyDictionary[Any, tuple[str, ...]] = WeakKeyDictionary()
+"""Architectures by the user's encoder, found out once."""
+
+
+def _fitting(problem: Problem) -> tuple[str, ...]:
+    """The architectures that can be built for a problem."""
+    if problem.encoder is None:
+        from sharewise.networks import ARCHITECTURES
+
+        return tuple(ARCHITECTURES)
+    if problem.encoder not in _FITTING:
+        from sharewise.families._module_fit import width_of
+        from sharewise.families._module_nets import as_inputs
+
+        X = as_inputs(problem.table.take(np.arange(min(2, len(problem)))), None)
+        encoder: Any = problem.encoder
+        _FITTING[encoder] = fitting_architectures(encoder, width_of(encoder, X), X)
+    return _FITTING[problem.encoder]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,7 @@ class Sample:
         n_levels: ``L``.
         folds: Inner (train, validation) positions into these rows. Validation parts are disjoint and,
             except under a time split, cover all rows.
+        encoder: The user's own module, for a column of tensors; whoever trains takes a copy.
     """
 
     table: Table
@@ -74,6 +76,7 @@ class Sample:
     level: NDArray[np.intp] | None
     n_levels: int
     folds: tuple[Fold, ...]
+    encoder: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, problem: Problem, rows: Rows, folds: tuple[Fold, ...]) -> Sample:
@@ -83,7 +86,15 @@ class Sample:
         inner = tuple((place[train], place[valid]) for train, valid in folds)
         level = None if problem.level is None else problem.level[rows]
         count = 1 if problem.levels is None else len(problem.levels)
-        return cls(problem.table.take(rows), problem.targets, problem.labels[rows], level, count, inner)
+        return cls(
+            problem.table.take(rows),
+            problem.targets,
+            problem.labels[rows],
+            level,
+            count,
+            inner,
+            problem.encoder,
+        )
 
     def __len__(self) -> int:
         return len(self.table)

@@ -21,6 +21,10 @@ from sharewise.tasks import Array
 
 TUNING_GAIN = 0.05
 """Share of its loss that an entrant is trusted to lose by tuning: one further behind leaves before."""
+FURTHER_EFFORT = 2
+"""Effort from which learners beyond the configurations' own are proposed."""
+FURTHER_SECONDS = 3.0
+"""Seconds of such a proposal, as a multiple of the configurations' own: measured 2 to 5."""
 CURVE_SHARE = 0.9
 """Seconds of a learning curve, in rounds of two rows' trials."""
 DECIDING, MOST_DECIDING = 0.03, 5.0
@@ -178,7 +182,26 @@ class Course:
         return bool(self.space(recipe.strategy, recipe.family))
 
     def space(self, strategy: str, family: str) -> Space:
-        """The search space of a strategy in a family."""
+        """The search space of a strategy in a family, of the learners that its configurations have."""
+        whole = self._whole_space(strategy, family)
+        own = STRATEGIES[strategy].configurations if strategy in STRATEGIES else None
+        if own is None or not whole:
+            return {}
+        usual = {c.learner for c in own(FAMILIES[family], self.bench.problem, effort=self.plan.effort)}
+        return {learner: dimensions for learner, dimensions in whole.items() if learner in usual}
+
+    def further_space(self, strategy: str, family: str) -> Space:
+        """The other learners, such as architectures beyond hard sharing; none with little effort, as a handful
+        of proposals would leave both them and the usual ones untuned."""
+        if self.plan.effort < FURTHER_EFFORT:
+            return {}
+        usual = self.space(strategy, family)
+        whole = self._whole_space(strategy, family)
+        return {
+            learner: dimensions for learner, dimensions in whole.items() if usual and learner not in usual
+        }
+
+    def _whole_space(self, strategy: str, family: str) -> Space:
         if strategy not in STRATEGIES or STRATEGIES[strategy].partial:
             return {}
         together = STRATEGIES[strategy].direct == "together"
@@ -220,7 +243,10 @@ class Course:
         tunable: dict[tuple[str, str], list[float]] = {}
         for recipe in self.entrants:
             if self.space_of(recipe) and recipe in seconds:
-                tunable.setdefault((recipe.strategy, recipe.family), []).append(seconds[recipe])
+                dear = (
+                    (1 + FURTHER_SECONDS) / 2 if self.further_space(recipe.strategy, recipe.family) else 1.0
+                )
+                tunable.setdefault((recipe.strategy, recipe.family), []).append(dear * seconds[recipe])
         proposal = sum(float(np.mean(own)) for own in tunable.values()) / count
         base = self.base_of_groups()
         group = 0.0 if base is None else max(GROUP_SECONDS * seconds[base], 1e-3) / count

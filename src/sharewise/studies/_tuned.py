@@ -25,9 +25,13 @@ def tune(course: Course, count: int) -> None:
         for strategy, family in pairs:
             own = [r.configuration for r in tried if (r.strategy, r.family) == (strategy, family)]
             seen = [(c, errors.get(Recipe(strategy, family, c))) for c in own]
-            name = f"{strategy}/{family}"
-            found = propose(course.space(strategy, family), seen, size, bench.protocol.seed, name)
-            fresh += [Recipe(strategy, family, configuration) for configuration in found]
+            usual, further = course.space(strategy, family), course.further_space(strategy, family)
+            # Half and half: what goes beyond the usual has to beat it under equal tuning.
+            shares = (size - size // 2, size // 2) if further else (size, 0)
+            for space, share, name in ((usual, shares[0], ""), (further, shares[1], "/further")):
+                of = f"{strategy}/{family}{name}"
+                found = propose(space, seen, share, bench.protocol.seed, of)
+                fresh += [Recipe(strategy, family, configuration) for configuration in found]
         if not fresh or not course.try_out(fresh, "Tuning", course.reserve_for_rounds()):
             break
         course.proposals += size

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sharewise.families import Configuration, Space
+from sharewise.families import Choice, Configuration, Space
 from sharewise.studies._protocol import derived_seed
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _asked(trial: optuna.Trial, space: Space) -> Configuration:
     options: list[tuple[str, str | int | float]] = []
     for name, dimension in sorted(space[learner].items()):
         key = f"{learner} {name}"
-        if dimension.whole:
+        if isinstance(dimension, Choice):
+            options.append((name, str(trial.suggest_categorical(key, dimension.options))))
+        elif dimension.whole:
             whole = trial.suggest_int(key, int(dimension.low), int(dimension.high), log=dimension.log)
             options.append((name, whole))
         else:
@@ -100,6 +102,11 @@ def _past(space: Space, configuration: Configuration, value: float | None) -> op
         if name not in given:
             continue
         key = f"{configuration.learner} {name}"
+        if isinstance(dimension, Choice):
+            if given[name] in dimension.options:
+                params[key] = str(given[name])
+                kinds[key] = CategoricalDistribution(dimension.options)
+            continue
         number = float(given[name])
         if not dimension.low <= number <= dimension.high:
             continue

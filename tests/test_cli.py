@@ -14,6 +14,7 @@ from cli_runs import ROWS, Ran, columns, compare, done, launch, quicken, run, sc
 KEYS = {
     "outcome", "sentence", "choice", "contrast", "per_task", "strategies", "because", "would_change", "needed",
     "protocol", "profile", "warnings", "versions", "race", "tuning", "groups", "learning_curve", "harm",
+    "hints",
 }  # fmt: skip
 STRATEGY_KEYS = {
     "name", "family", "status", "note", "score", "interval", "delta", "delta_interval", "probability_better", "cost",

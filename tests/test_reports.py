@@ -90,6 +90,7 @@ SECTIONS = {
     "groups": ("groups", "Which tasks learn together"),
     "harm": ("helps", "Who helps whom"),
     "learning_curve": ("curve", "Learning curve"),
+    "hints": ("hints", "Hints"),
 }
 """Key of the verdict: anchor of its section and its heading."""
 
@@ -252,6 +253,7 @@ def test_what_was_learnt_has_its_place() -> None:
         "Which tasks learn together</h2>",
         "Who helps whom</h2>",
         "Learning curve</h2>",
+        "Hints</h2>",
         "Cost against quality",
     ]
     places = [content.index(words) for words in headings]

@@ -91,4 +91,4 @@ def test_fits_its_width_and_loads_nothing(tmp_path: Path, kind: str, width: int)
     facts = {key: int(value) for key, value in re.findall(r'"(\w+)":(-?\d+)', found[1])}
     assert facts["over"] <= 0
     assert facts["loaded"] == 0
-    assert facts["plots"] == {"two": 5, "hostile": 7, "empty": 0, "learnt": 7, "crowd": 7}[kind]
+    assert facts["plots"] == {"two": 5, "hostile": 22, "empty": 0, "learnt": 18, "crowd": 25}[kind]

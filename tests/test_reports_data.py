@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sharewise.studies._diagnosis import Diagnosis
 from sharewise.verdicts._curve import CurvePoint, learning_curve
 from sharewise.verdicts._harm import harm
+from sharewise.verdicts._hints import hints
 
 FAMILIES = ("linear", "trees", "network")
 TWELVE = [
@@ -237,6 +239,7 @@ def make_insight(tasks: list[str], seed: int = 0, rounds: int = 5, left: int = 7
         "learning_curve": make_curve(rng, rounds),
         "harm": make_harm(rng, tasks, rounds),
         "groups": make_groups(tasks),
+        "hints": make_hints(tasks[:16]),
     }
 
 
@@ -290,6 +293,20 @@ def make_groups(tasks: list[str]) -> dict[str, Any]:
     }
 
 
+def make_hints(tasks: list[str], epochs: int = 12) -> dict[str, Any]:
+    """Gradients that are noise."""
+    rng = np.random.default_rng(len(tasks))
+    count = len(tasks)
+    square = rng.normal(0, 0.2, (count, count)).clip(-1, 1)
+    apart = rng.uniform(0, 1, (count, count))
+    np.fill_diagonal(apart, np.nan)
+    seen = Diagnosis(
+        tuple(tasks), "mlp(width=64)", 230, 57, epochs, 96, 1.2, rng.lognormal(0, 0.3, (epochs, count)),
+        rng.normal(0.1, 0.05, epochs), rng.uniform(0.2, 0.5, epochs), apart, square, square, np.abs(square),
+    )  # fmt: skip
+    return hints(seen, None).as_dict()
+
+
 def hostile_insight() -> dict[str, Any]:
     """What a study learnt, of tasks with hostile names, with values that no study writes."""
     bad = HOSTILE[0] + HOSTILE[1]
@@ -304,4 +321,7 @@ def hostile_insight() -> dict[str, Any]:
     insight["learning_curve"]["points"].append(
         {"labels": 60, "separate": 1e6, "shared": None, "delta": -40.0}
     )
+    insight["hints"] |= {"warning": bad, "text": bad, "verdict": bad, "cosine": [float("nan"), 1e300, bad]}
+    insight["hints"]["lengths"][3:5] = [None, [float("inf")] * 99]
+    insight["hints"]["lookahead"][0][1] = 1e300
     return insight

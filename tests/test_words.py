@@ -220,7 +220,7 @@ def test_everything_learnt_is_among_the_reasons(problem: Problem) -> None:
         assert any(words in line for line in told), words
     bare = reasons(problem, evidence, decide(evidence), NOTHING)
     assert len(told) == len(bare) + 4
-    assert set(insight.as_dict()) == {"race", "tuning", "groups", "learning_curve", "harm"}
+    assert set(insight.as_dict()) == {"race", "tuning", "groups", "learning_curve", "harm", "hints"}
     assert all(value is None for value in NOTHING.as_dict().values())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from sharewise.reports._diagnosis import read_hints
 from sharewise.reports._groups import read_groups
 from sharewise.reports._headline import headline
 from sharewise.reports._helps import help_legend, read_harm
@@ -64,6 +65,7 @@ def _page(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]], limit
         helps=read_harm(verdict, rope),
         helps_legend=help_legend(rope),
         curve=read_curve(verdict, rope),
+        hints=read_hints(verdict),
         legend=legend(rope),
         costs=cost_plots(strategies, rope),
         cost_table=cost_table(strategies),

@@ -1,7 +1,8 @@
 """The study itself: a scouting round, a plan, a first round of everything, then what can still win.
 
 What depends on the clock is decided twice, after scouting (`Plan`) and after the first round (`Spend`), and
-kept with the trials; all else follows from results. So a study that was interrupted, however often, walks the
+kept with the trials, as are how far stages came and what hints at gradients were found; all else follows from
+results. So a study that was interrupted, however often, walks the
 same way again and ends the same.
 """
 
@@ -15,6 +16,7 @@ from sharewise.families import Model
 from sharewise.studies._bench import Bench
 from sharewise.studies._course import Course
 from sharewise.studies._curve import draw_curve
+from sharewise.studies._diagnosis import diagnose, diagnosis_seconds
 from sharewise.studies._findings import Findings, gather
 from sharewise.studies._groups import search_groups
 from sharewise.studies._jobs import refit_job
@@ -61,8 +63,11 @@ def conduct(bench: Bench) -> Findings:
             if stop in LOOKS and stop < spend.rounds:
                 course.race(stop)
         course.planned = spend.rounds
-        if spend.curve and course.finished == spend.rounds:
-            draw_curve(course)
+        if course.finished == spend.rounds:
+            # Hints first: they have a bound of their own, the curve takes what is left.
+            diagnose(bench, plan, course.reserve())
+            if spend.curve:
+                draw_curve(course)
     bench.progress.phase("Deciding", 0)
     return gather(course)
 
@@ -121,7 +126,7 @@ def _spend(course: Course) -> Spend:
         return Spend(**kept)
     ladder = rounds_of(plan.effort) or plan.rounds
     most = max(min(rounds_at_most(bench.problem, bench.protocol), ladder), plan.rounds)
-    left = bench.clock.left(reserve=FINISH)
+    left = bench.clock.left(reserve=FINISH + diagnosis_seconds(bench, plan))
     spend = choose_spend(course.costs(), left, effort=plan.effort, rounds=plan.rounds, most_rounds=most)
     bench.store.put("spend", asdict(spend))
     return spend

@@ -9,6 +9,7 @@ import numpy as np
 from sharewise.studies._assemble import Candidate, assemble
 from sharewise.studies._course import Course
 from sharewise.studies._curve import CurveRounds, curve_rounds
+from sharewise.studies._diagnosis import Diagnosis, diagnosis_of
 from sharewise.studies._group_record import GroupsFound
 from sharewise.studies._protocol import Plan, make_round
 from sharewise.studies._race import Left
@@ -32,6 +33,7 @@ class Findings:
         spent: Trials and seconds of each strategy, over all stages.
         groups: The search over task groups, or None.
         curve: The learning curve's rounds, or None.
+        diagnosis: What was seen of gradients, or None; hints only.
     """
 
     plan: Plan
@@ -46,6 +48,7 @@ class Findings:
     spent: tuple[tuple[str, int, float], ...] = ()
     groups: GroupsFound | None = None
     curve: CurveRounds | None = None
+    diagnosis: Diagnosis | None = None
 
 
 def gather(course: Course) -> Findings:
@@ -82,6 +85,9 @@ def gather(course: Course) -> Findings:
         name: unfinished.get(name) or failures.get(name, "its trials failed")
         for name in sorted(wanted - have)
     }
+    diagnosis, failed = diagnosis_of(bench)
+    if failed is not None:
+        notes.append(f"There are no hints from gradients: {failed}")
     notes += _shortfalls(course, len(rounds))
     overlap = float(np.mean(overlaps)) if overlaps else 0.0
     return Findings(
@@ -97,6 +103,7 @@ def gather(course: Course) -> Findings:
         _spent(course),
         course.groups,
         curve_rounds(course),
+        diagnosis,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sharewise.verdicts._curve import Curve
 from sharewise.verdicts._harm import Harm
+from sharewise.verdicts._hints import Hints
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Insight:
         groups: ``family``, ``trained`` (groups), ``groups`` (a list of ``tasks`` and ``serves``),
             ``gain_picked`` and ``gain_shrunk``.
         planned_rounds: Rounds that were planned, whether or not they were finished.
+        hints: From gradients; no reason rests on them.
     """
 
     curve: Curve | None = None
@@ -30,6 +32,7 @@ class Insight:
     tuning: Mapping[str, Any] | None = None
     groups: Mapping[str, Any] | None = None
     planned_rounds: int | None = None
+    hints: Hints | None = None
 
     @property
     def learnt_together(self) -> list[Sequence[str]]:
@@ -45,6 +48,7 @@ class Insight:
             "groups": self.groups,
             "learning_curve": None if self.curve is None else self.curve.as_dict(),
             "harm": None if self.harm is None else self.harm.as_dict(),
+            "hints": None if self.hints is None else self.hints.as_dict(),
         }
 
 

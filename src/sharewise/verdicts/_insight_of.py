@@ -23,6 +23,7 @@ from sharewise.studies import (
 from sharewise.tasks import Array
 from sharewise.verdicts._curve import Curve, CurvePoint, learning_curve
 from sharewise.verdicts._harm import Harm, harm
+from sharewise.verdicts._hints import hints
 from sharewise.verdicts._insight import Insight
 from sharewise.verdicts._phrases import percent
 from sharewise.verdicts._statistics import gains, mean_over_tasks
@@ -35,11 +36,12 @@ RULE = (
 
 def insight_of(problem: Problem, protocol: Protocol, findings: Findings) -> Insight:
     """Everything a study found beside its rounds."""
+    effects = None if findings.groups is None else harm_of(problem, protocol, findings.groups)
     return Insight(
         curve=None
         if findings.curve is None
         else curve_of(problem, protocol, findings.curve, findings.overlap),
-        harm=None if findings.groups is None else harm_of(problem, protocol, findings.groups),
+        harm=effects,
         race={
             "rule": RULE,
             "error_rate": ERROR_RATE,
@@ -53,6 +55,7 @@ def insight_of(problem: Problem, protocol: Protocol, findings: Findings) -> Insi
         },
         groups=None if findings.groups is None else groups_entry(problem, findings.groups),
         planned_rounds=findings.planned,
+        hints=None if findings.diagnosis is None else hints(findings.diagnosis, effects),
     )
 
 

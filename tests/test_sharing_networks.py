@@ -229,3 +229,33 @@ def test_a_study_of_datasets_ends_in_a_model(pictures: sw.Problem, tmp_path: Pat
     assert loaded.predict(x).equals(found)
     with pytest.raises(OptionError, match="encoder"):
         sw.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_what_goes_beyond_hard_sharing_has_to_beat_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sharewise._arguments import protocol_of
+    from sharewise.studies import Bench, Clock, TrialStore, _course, make_progress, make_workers
+    from sharewise.studies._course import Course
+    from sharewise.studies._protocol import Plan
+    from sharewise.studies._tuned import tune
+
+    monkeypatch.setattr(_course, "FURTHER_EFFORT", 0)
+    problem = case("wide_regression")
+    protocol = protocol_of("known", None, 0, 1, ["separate", "joint"], ["network"], 0.01)
+    workers = make_workers(problem, 1)
+    bench = Bench(problem, protocol, TrialStore(None), workers, Clock(None), make_progress(quiet=True))
+    course = Course(bench, Plan(0, 2, None), 1.0)
+    assert course.run_rounds(0, 1)
+    tune(course, 4)
+    workers.close()
+    tried = [spec.recipe for spec in course.wanted[0]]
+    learners = [recipe.configuration.learner for recipe in tried if recipe.strategy == "joint"]
+    assert learners.count("mlp") == 1 + 2, "half of the proposals stay with hard sharing"
+    assert len([one for one in learners if one in ARCHITECTURES]) == 2
+    assert sum(recipe.strategy == "separate" for recipe in tried) == len(learners), "equal numbers"
+    errors = course.inner_errors()
+    staying = [r for r in course.entrants if r.configuration.learner in ARCHITECTURES]
+    plain = min(errors[r] for r in tried if r.strategy == "joint" and r.configuration.learner == "mlp")
+    best = min(errors[r] for r in tried if r.configuration.learner in ARCHITECTURES)
+    assert len(staying) == int(best < plain)
+    assert all(errors[recipe] == best for recipe in staying)

@@ -37,5 +37,20 @@ def tune(course: Course, count: int) -> None:
         course.proposals += size
         done = course.inner_errors()
         course.entrants += [recipe for recipe in fresh if recipe in done]
+    for strategy, family in pairs:
+        beaten = set(_beaten(course, strategy, family))
+        course.entrants = [recipe for recipe in course.entrants if recipe not in beaten]
     if kept is None:
         bench.store.put(KEY, course.proposals)
+
+
+def _beaten(course: Course, strategy: str, family: str) -> list[Recipe]:
+    """Proposals from beyond the usual learners that stay in the first round: all but the best of a pair, and that
+    one too unless it beats every usual one under equal tuning. They are the dearest, and many look alike."""
+    errors = course.inner_errors()
+    own = [r for r in course.entrants if (r.strategy, r.family) == (strategy, family) and r in errors]
+    beyond = course.further_space(strategy, family)
+    further = sorted((r for r in own if r.configuration.learner in beyond), key=lambda r: (errors[r], str(r)))
+    usual = [errors[r] for r in own if r.configuration.learner not in beyond]
+    first = 1 if further and errors[further[0]] < min(usual, default=float("inf")) else 0
+    return further[first:]

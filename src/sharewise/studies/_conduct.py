@@ -2,8 +2,7 @@
 
 What depends on the clock is decided twice, after scouting (`Plan`) and after the first round (`Spend`), and
 kept with the trials, as are how far stages came and what hints at gradients were found; all else follows from
-results. So a study that was interrupted, however often, walks the
-same way again and ends the same.
+results. So a study that was interrupted, however often, walks the same way again and ends the same.
 """
 
 from __future__ import annotations
@@ -56,6 +55,8 @@ def conduct(bench: Bench) -> Findings:
         tune(course, spend.proposals)
         search_groups(course, spend.groups)
         course.race(1)
+        # Here, as the rest of the budget was divided with these seconds taken off, and later nothing may be left.
+        diagnose(bench, plan, course.reserve_for_rounds())
         stops = [look for look in LOOKS if 1 < look < spend.rounds] + [spend.rounds]
         for stop in stops:
             if not course.run_rounds(course.finished, stop):
@@ -63,11 +64,8 @@ def conduct(bench: Bench) -> Findings:
             if stop in LOOKS and stop < spend.rounds:
                 course.race(stop)
         course.planned = spend.rounds
-        if course.finished == spend.rounds:
-            # Hints first: they have a bound of their own, the curve takes what is left.
-            diagnose(bench, plan, course.reserve())
-            if spend.curve:
-                draw_curve(course)
+        if course.finished == spend.rounds and spend.curve:
+            draw_curve(course)
     bench.progress.phase("Deciding", 0)
     return gather(course)
 

@@ -1,6 +1,6 @@
 """The diagnosis: one plain network watched while it learns all tasks, for hints at who pulls against whom.
 
-Hints only. It takes a small share of the budget once the rounds are done, and what it found (or that there
+Hints only. It takes a small share of the budget before the further rounds, and what it found (or that there
 was no time for it, or that it failed) is kept with the trials, so that the study can be walked again.
 
 Symbols: ``T`` tasks, ``E`` epochs.

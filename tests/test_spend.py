@@ -13,6 +13,7 @@ from sharewise.problems import Problem
 from sharewise.studies import Protocol, Spec, run_trial
 from sharewise.studies._jobs import MOST_STACKED, trial_jobs
 from sharewise.studies._spend import (
+    FEW_GROUPS,
     FEWEST_PROPOSALS,
     GROUPS_OF_SEPARATE,
     PROPOSALS,
@@ -66,7 +67,8 @@ def test_what_has_nothing_to_tune_spends_nothing_on_it() -> None:
 
 
 def test_groups_get_less_than_separate_models_got() -> None:
-    assert _spend(500.0, replace(COSTS, separate=5.0)).groups == 6
+    assert _spend(500.0, replace(COSTS, separate=10.0)).groups == 12
+    assert _spend(500.0, replace(COSTS, separate=0.1)).groups == FEW_GROUPS
 
 
 # --- proposals ----------------------------------------------------------------------------------------------

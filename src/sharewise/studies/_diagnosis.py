@@ -29,7 +29,7 @@ FAMILY = "network"
 LEAST_EFFORT = 1
 FEWEST, MOST = 2, 16
 """Tasks."""
-SHARE, MOST_SECONDS = 0.05, 20.0
+SHARE, MOST_SECONDS = 0.08, 20.0
 """Of the budget, and seconds, at most."""
 LEAST_SECONDS = 0.5
 

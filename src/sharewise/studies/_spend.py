@@ -20,6 +20,8 @@ GROUP_SHARE = 0.3
 GROUPS_OF_SEPARATE = 0.6
 """Of the seconds of all trials without sharing, at most: the groups that did well run in later rounds too, and
 sharing in all its forms is to cost about as much as not sharing."""
+FEW_GROUPS = 6
+"""They are tried in any case where there is time: all there are of three tasks, and a start with more."""
 HEAVIER = 1.35
 """Times the seconds of a round once proposals or groups that did well have joined it."""
 
@@ -86,7 +88,9 @@ def choose_spend(costs: Costs, left: float | None, *, effort: int, rounds: int, 
     proposals = min(proposals, int(tuning / costs.proposal)) if proposals else 0
     if proposals < FEWEST_PROPOSALS:
         proposals = 0
-    groups = min(groups, int(min(search, GROUPS_OF_SEPARATE * costs.separate) / costs.group)) if groups else 0
+    if groups:
+        cheap = max(FEW_GROUPS, int(GROUPS_OF_SEPARATE * costs.separate / costs.group))
+        groups = min(groups, int(search / costs.group), cheap)
     free -= proposals * costs.proposal + groups * costs.group
     each = costs.round * (HEAVIER if proposals or groups else 1.0)
     free -= (each - costs.round) * (fewest - 1)

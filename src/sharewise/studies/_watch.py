@@ -27,7 +27,7 @@ from sharewise.studies._lesson import Lesson
 from sharewise.tasks import Array
 from sharewise.training import gradient_cosines, lookahead_affinity, representation_similarity
 
-EPOCHS, FEWEST_EPOCHS = 12, 3
+EPOCHS, FEWEST_EPOCHS = 12, 1
 OWN_EPOCHS = 6
 """Of the networks that learn one task each: representations are told apart by then."""
 WATCHED_SHARE = 0.6

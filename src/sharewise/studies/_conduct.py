@@ -19,7 +19,7 @@ from sharewise.studies._diagnosis import diagnose, diagnosis_seconds
 from sharewise.studies._findings import Findings, gather
 from sharewise.studies._groups import search_groups
 from sharewise.studies._jobs import refit_job
-from sharewise.studies._plan import FINISH, SCOUT_ROWS, SCOUT_SHARE, Scouted, choose_plan, rounds_of
+from sharewise.studies._plan import FINISH, SCOUT_ROWS, SCOUT_SHARE, Scouted, choose_plan, most_rounds
 from sharewise.studies._protocol import Plan, rounds_at_most
 from sharewise.studies._race import LOOKS
 from sharewise.studies._spend import Spend, choose_spend
@@ -122,8 +122,7 @@ def _spend(course: Course) -> Spend:
     kept = bench.store.get("spend")
     if kept is not None:
         return Spend(**kept)
-    ladder = rounds_of(plan.effort) or plan.rounds
-    most = max(min(rounds_at_most(bench.problem, bench.protocol), ladder), plan.rounds)
+    most = max(min(rounds_at_most(bench.problem, bench.protocol), most_rounds()), plan.rounds)
     left = bench.clock.left(reserve=FINISH + diagnosis_seconds(bench, plan))
     spend = choose_spend(course.costs(), left, effort=plan.effort, rounds=plan.rounds, most_rounds=most)
     bench.store.put("spend", asdict(spend))

@@ -103,9 +103,10 @@ class Scouted:
         return max(sum(each) / self.workers, max(each) / 2) * max(rows / self.rows, LEAST_GROWTH)
 
 
-def rounds_of(effort: int) -> int | None:
-    """Rounds at most that the ladder has for an effort; None where it has no such rung."""
-    return max((rounds for rung, rounds in LADDER if rung == effort), default=None)
+def most_rounds() -> int:
+    """Rounds at most that any rung of the ladder has: where rounds turn out cheaper than planned, more are run
+    whatever the effort."""
+    return max(rounds for _, rounds in LADDER)
 
 
 def choose_plan(scouted: Scouted, clock: Clock, *, most_rounds: int, all_rows: int, train_rows: int) -> Plan:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 EPOCHS = (25, 80, 200, 400)
 """Epochs at most, by effort."""
 
+MORE_TOGETHER = 3
+"""Times these epochs at most for a network of several tasks: it has the steps of all to learn them in, and would
+otherwise be stopped by the bound, not by its own held-out rows, before networks of one task are."""
+
 SMALL = configuration("mlp", width=64, dropout=0.1, learning_rate=0.002, weight_decay=0.01)
 LARGE = configuration("mlp", width=128, dropout=0.3, learning_rate=0.002, weight_decay=0.1)
 
@@ -121,7 +125,7 @@ def _fit_modules(
         run,
         encoder=sample.encoder,
         widths=(width, width),
-        epochs=EPOCHS[run.effort],
+        epochs=EPOCHS[run.effort] * min(max(map(len, groups)), MORE_TOGETHER),
         groups=groups,
     )
 

@@ -10,8 +10,8 @@ protocol and returns a `Study`, which holds the `Verdict`, the table of scores a
 >>> [task.name for task in problem.tasks]
 ['petal length (cm)', 'petal width (cm)']
 
-The rooms can be used by themselves: ``sw.networks``, ``sw.balancing`` and ``sw.training`` work on your own
-modules.
+The rooms can be used by themselves: ``sw.networks``, ``sw.balancing``, ``sw.training`` and ``sw.meta`` work on
+your own modules.
 Nothing heavy is imported before it is used: this file names where things are and fetches them
 when they are asked for.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         balancing,
         datasets,
         families,
+        meta,
         networks,
         problems,
         reports,
@@ -56,6 +57,7 @@ __all__ = [
     "datasets",
     "families",
     "load",
+    "meta",
     "networks",
     "problems",
     "reports",

@@ -343,3 +343,14 @@ def test_on_sinusoids_maml_halves_the_error_of_a_pretrained_network() -> None:
 
     tuned = min(error(MAML(pretrained, rate=rate)) for rate in (0.001, 0.003, 0.01, 0.02, 0.03))
     assert error(learner) < 0.5 * tuned
+
+
+def test_transduction_needs_query_sets_of_one_size() -> None:
+    network = mlp(norm=nn.BatchNorm1d)
+    episodes = episodes_of()
+    mask = episodes.query_mask.clone()
+    mask[0, -1] = False
+    uneven = replace(episodes, query_mask=mask)
+    with pytest.raises(DataError, match="query sets of one size"):
+        MAML(network, transductive=True).predict(uneven)
+    assert MAML(network).predict(uneven).shape == (6, 5, 3)

@@ -61,7 +61,7 @@ class MetaLearner(nn.Module, ABC):
 
     name: ClassVar[str]
     serves: ClassVar[frozenset[Kind]] = frozenset({"classification"})
-    transductive: ClassVar[bool] = False
+    transductive: bool = False
     exact: ClassVar[bool] = True
 
     @final
@@ -119,6 +119,11 @@ class MetaLearner(nn.Module, ABC):
         """
         self._check(episodes.support)
         check_query(episodes)
+        if self.transductive and not bool(episodes.query_mask.all()):
+            raise DataError(
+                "a transductive learner reads an episode's query rows together, so all episodes of a batch have as "
+                "many; these have not. Draw query sets of one size, or predict episode by episode."
+            )
         with self._at_rest():
             outputs = self._outputs(episodes)
             return outputs if episodes.ways is None else outputs.log_softmax(-1)

@@ -89,7 +89,7 @@ class GradientLearner(MetaLearner):
         self.network = made_safe(network)
         self.steps, self.rate, self.mode, self.memory = steps, float(rate), mode, memory
         self.adapt_steps = steps if adapt_steps is None else adapt_steps
-        self.transductive = transductive and bool(batch_norms(self.network))  # type: ignore[misc]
+        self.transductive = transductive and bool(batch_norms(self.network))
         self._needs: dict[object, Need] = {}
         self._compiled = Compiled(self._recorded) if compiled else None
 

@@ -55,11 +55,13 @@ def test_noise_beside_a_real_target_is_not_credited() -> None:
 
 
 def test_two_loads_of_one_building_do_not_need_each_other(dataset: Callable[[str], Path]) -> None:
-    """On the energy table boosted trees a target are nearly exact: no verdict to share one model."""
+    """On the energy table boosted trees a target are nearly exact: no verdict to share one model in their place,
+    though an ensemble may take shared ones in."""
     frame = pd.read_csv(dataset("energy_efficiency") / "ENB2012.csv")
     problem = sw.Problem.from_frame(frame, targets=["Y1", "Y2"])
     study = sw.compare(problem, budget=60, families=["linear", "trees"], workers=2, quiet=True)
     table = study.table().query("task == '(all)'").set_index(["strategy", "family"])
     assert table.loc[("separate", "trees"), "score"] > 0.9
-    assert table.loc[("joint", "trees"), "score"] < table.loc[("separate", "trees"), "score"]
-    assert study.verdict.outcome in ("separate", "equivalent", "undecided", "route")
+    assert abs(table.loc[("joint", "trees"), "score"] - table.loc[("separate", "trees"), "score"]) < 0.05
+    assert study.verdict.outcome != "share" or study.verdict.choice["strategy"] != "joint"
+    assert study.verdict.details["contrast"]["rounds"] >= 2

@@ -55,6 +55,7 @@ def conduct(bench: Bench) -> Findings:
         tune(course, spend.proposals)
         search_groups(course, spend.groups)
         course.race(1)
+        course.afford()
         # Here, as the rest of the budget was divided with these seconds taken off, and later nothing may be left.
         diagnose(bench, plan, course.reserve_for_rounds())
         stops = [look for look in LOOKS if 1 < look < spend.rounds] + [spend.rounds]

@@ -15,7 +15,7 @@ from sharewise.studies._held_out import HeldOut
 from sharewise.studies._plan import FINISH
 from sharewise.studies._protocol import Plan, make_round
 from sharewise.studies._race import Left, Side, composite_leaves, leavers
-from sharewise.studies._spend import FEWEST_ROUNDS, Costs
+from sharewise.studies._spend import FEWEST_ROUNDS, HEAVIER, Costs
 from sharewise.studies._trial import CONSTANT, Recipe, Result, Spec, specs_for
 from sharewise.tasks import Array
 
@@ -26,6 +26,7 @@ FURTHER_EFFORT = 2
 FURTHER_SECONDS = 8.0
 """Seconds of such a proposal, as a multiple of the configurations' own: measured 2 on 1,000 rows of 8 tasks, above 10
 on 100 rows of 3."""
+AFFORDED = "proposals left in the first round"
 CURVE_SHARE = 0.9
 """Seconds of a learning curve, in rounds of two rows' trials."""
 DECIDING, MOST_DECIDING = 0.03, 5.0
@@ -223,11 +224,45 @@ class Course:
         """Seconds for one repeat of outer folds and what comes after it."""
         rounds = min(self.plan.rounds, FEWEST_ROUNDS) - 1
         each = self._round_seconds(self.entrants) if self.going is None else self.going
-        return self._deciding() + each * (self._refit_share() + rounds)
+        return self._deciding() + HEAVIER * each * (self._refit_share() + rounds)
 
     def _refit_share(self) -> float:
         rows = len(self.bench.problem) if self.plan.refit is None else self.plan.refit
         return WINNER_SHARE * rows / self.bench.round_rows(self.plan)
+
+    def afford(self) -> None:
+        """Leave proposals in the first round until one repeat of outer folds fits into what is left of the budget:
+        those furthest behind the best of their strategy and family first, never that best one.
+
+        Proposals may take many times the seconds of the defaults that the division of the budget was made by, and
+        one round has no interval, however well tuned. Decided once, by the clock, and kept.
+        """
+        bench = self.bench
+        kept = bench.store.get(AFFORDED)
+        if kept is None:
+            left = bench.clock.left(reserve=self._deciding())
+            kept = [] if left is None else [spec.key for spec in self.specs(self._unaffordable(left), 0)]
+            bench.store.put(AFFORDED, kept)
+        gone = {spec.recipe for spec in self.wanted[0] if spec.key in set(kept)}
+        self.entrants = [recipe for recipe in self.entrants if recipe not in gone]
+
+    def _unaffordable(self, left: float) -> list[Recipe]:
+        errors = self.inner_errors()
+        usual = {spec.recipe for spec in specs_for(self.bench.problem, self.bench.protocol, self.plan, 0)}
+        best: dict[tuple[str, str], float] = {}
+        for recipe in self.entrants:
+            pair = recipe.strategy, recipe.family
+            best[pair] = min(best.get(pair, np.inf), errors.get(recipe, np.inf))
+        behind = {r: errors[r] / max(best[r.strategy, r.family], 1e-12) for r in self.entrants if r in errors}
+        proposals = [r for r in behind if r not in usual and behind[r] > 1.0]
+        staying, gone = list(self.entrants), []
+        more = min(self.plan.rounds, FEWEST_ROUNDS) - 1 + self._refit_share()
+        for recipe in sorted(proposals, key=lambda r: (-behind[r], str(r))):
+            if self._round_seconds(staying) * more <= left:
+                break
+            staying.remove(recipe)
+            gone.append(recipe)
+        return gone
 
     def _round_seconds(self, recipes: Sequence[Recipe]) -> float:
         """Wall-clock seconds of a round of these recipes, as the first round measured them."""

@@ -31,7 +31,7 @@ CURVE_SHARE = 0.9
 """Seconds of a learning curve, in rounds of two rows' trials."""
 DECIDING, MOST_DECIDING = 0.03, 5.0
 """Share of the budget, and seconds at most, that deciding takes beyond `FINISH`."""
-WINNER_SHARE = 0.6
+WINNER_SHARE = 0.9
 """Share of the entrants' seconds that fitting the winner takes, as an ensemble of the most needed."""
 GROUP_SECONDS = 0.7
 """Seconds of a group's training, as a share of those of all tasks together."""

@@ -70,11 +70,20 @@ def run(
     return store, seconds
 
 
-def spent(store: TrialStore) -> dict[str, float]:
+def spent(store: TrialStore) -> tuple[dict[str, float], float]:
+    """Seconds by strategy up to the verdict, and those of the learning curve, which comes after it."""
+    plan = store.get("plan") or {}
     found: dict[str, float] = {}
+    curve = 0.0
     for result in store.results(predictions=False):
-        found[result.spec.strategy] = found.get(result.spec.strategy, 0.0) + result.seconds
-    return found
+        if (result.spec.effort, result.spec.cap) == (
+            plan.get("effort"),
+            plan.get("cap"),
+        ) or result.spec.index == 0:
+            found[result.spec.strategy] = found.get(result.spec.strategy, 0.0) + result.seconds
+        else:
+            curve += result.seconds
+    return found, curve
 
 
 def main() -> None:
@@ -94,11 +103,18 @@ def main() -> None:
     spend = decided["spend"] | {"groups": 0, "curve": False}
     apart, wall_apart = run(problem, given, ["separate"], decided | {"spend": spend})
     console.print(f"{len(problem.tasks)} tasks x {len(problem):,} rows; {decided}")
+    totals = []
     for title, store in (("everything", whole), ("separate models alone", apart)):
         console.print(f"{title}:")
-        for name, seconds in sorted(spent(store).items(), key=lambda item: -item[1]):
+        found, curve = spent(store)
+        for name, seconds in sorted(found.items(), key=lambda item: -item[1]):
             console.print(f"  {name:10} {seconds:8.1f} s of trials")
-    total, base = sum(spent(whole).values()), sum(spent(apart).values())
+        if curve:
+            console.print(
+                f"  beside these the learning curve: {curve:.1f} s of trials, after the verdict is reached"
+            )
+        totals.append(sum(found.values()))
+    total, base = totals
     console.print(
         f"verdict {total:.1f} s of trials ({wall:.0f} s wall), separate models alone {base:.1f} s ({wall_apart:.0f} s wall): "
         f"ratio {total / base:.2f} in trial seconds, {wall / wall_apart:.2f} in wall clock (aim: at most {AIM:g})"

@@ -117,10 +117,10 @@ def test_a_network_learns_what_is_there() -> None:
 
 
 def test_every_architecture_and_balancer_is_in_the_space_of_what_learns_together() -> None:
-    space = NETWORK.space(case("wide_mixed"), together=True)
-    assert set(space) == {"mlp", *ARCHITECTURES}
-    assert next(iter(space)) == "mlp"
-    assert "balancing" not in space["mlp"]
+    usual, space = NETWORK.space(case("wide_mixed"), together=True), NETWORK.further_space(case("wide_mixed"))
+    assert set(space) == set(ARCHITECTURES)
+    assert set(usual) == {"mlp"}
+    assert "balancing" not in usual["mlp"]
     for learner in ARCHITECTURES:
         dimension = space[learner]["balancing"]
         assert isinstance(dimension, Choice)
@@ -132,10 +132,11 @@ def test_many_tasks_leave_architectures_out() -> None:
     problem = case("wide_regression")
     many = replace(problem, tasks=problem.tasks * MOST)
     assert set(NETWORK.space(many, together=True)) == {"mlp"}
+    assert not NETWORK.further_space(many)
 
 
 def test_proposals_name_architectures_and_balancers() -> None:
-    space = {k: v for k, v in NETWORK.space(case("wide_mixed"), together=True).items() if k != "mlp"}
+    space = NETWORK.further_space(case("wide_mixed"))
     found = propose(space, [], 12, 0, "joint/network")
     assert len(set(found)) == 12
     assert {one.word("balancing", "") for one in found} <= set(BALANCERS)

@@ -22,22 +22,17 @@ FEWEST, MOST = 2, 16
 Rates = dict[str, Dimension | Choice]
 
 
-def sharing_space(rates: Rates, tasks: int, *, plain: str, fitting: tuple[str, ...]) -> Space:
-    """The learners in which tasks learn together: the plain one, and architectures with every balancer.
+def sharing_space(rates: Rates, fitting: tuple[str, ...]) -> Space:
+    """Architectures in which tasks learn together, each with every balancer.
 
     Args:
         rates: Dimensions of all of them.
-        tasks: How many there are.
-        plain: The learner that is hard sharing with the plain sum of losses.
         fitting: Architectures to be tried.
     """
-    space = {plain: rates}
-    if FEWEST <= tasks <= MOST:
-        from sharewise.balancing import BALANCERS
+    from sharewise.balancing import BALANCERS
 
-        balanced = {**rates, "balancing": Choice(tuple(sorted(BALANCERS)))}
-        space.update(dict.fromkeys(fitting, balanced))
-    return space
+    balanced = {**rates, "balancing": Choice(tuple(sorted(BALANCERS)))}
+    return dict.fromkeys(fitting, balanced)
 
 
 def fitting_architectures(encoder: nn.Module, width: int, example: Tensor) -> tuple[str, ...]:

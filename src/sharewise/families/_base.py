@@ -92,8 +92,12 @@ class Family(ABC):
 
     @abstractmethod
     def space(self, problem: Problem, *, together: bool) -> Space:
-        """What tuning may choose from beyond the configurations above: the same dimensions alone and
-        together; only ways of sharing come on top where tasks are fitted together."""
+        """What tuning may choose from beyond the configurations above, the same dimensions alone and
+        together."""
+
+    def further_space(self, problem: Problem) -> Space:
+        """Ways of sharing that come on top where tasks are fitted together: none in most families."""
+        return {}
 
     @abstractmethod
     def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:

@@ -102,22 +102,16 @@ class ModuleNets(Model):
         sums = [np.zeros_like(values) for values in found]
         for place, network in enumerate(self._networks()):
             outputs = outputs_of(network, X)
-            for target, kind in enumerate(self.kinds):
-                for at in range(self.levels):
-                    cell = target * self.levels + at
-                    rows = np.flatnonzero(code == at)
-                    for fold in np.flatnonzero(self.serves[cell] == place):
-                        raw = outputs[name_of(cell)][rows]
-                        sums[target][rows] += self.said(raw, kind, cell, int(fold))
+            for cell, fold in np.argwhere(self.serves == place).tolist():
+                target, at = divmod(cell, self.levels)
+                rows = np.flatnonzero(code == at)
+                scale = float(self.mean[cell, fold]), float(self.spread[cell, fold])
+                sums[target][rows] += as_said(outputs[name_of(cell)][rows], self.kinds[target], *scale)
         for target in range(len(self.kinds)):
             counts = served[target * self.levels + code].sum(axis=1)
             rows = np.flatnonzero(counts)
             found[target][rows] = sums[target][rows] / counts[rows, None]
         return found
-
-    def said(self, raw: Array, kind: Kind, cell: int, fold: int) -> Array:
-        """A network's outputs ``(n, W)`` as a prediction in the target's own units."""
-        return as_said(raw, kind, float(self.mean[cell, fold]), float(self.spread[cell, fold]))
 
     def _networks(self) -> Iterator[MultiTaskNetwork]:
         import torch

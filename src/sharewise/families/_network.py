@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.errors import OptionError
-from sharewise.families._architectures import Rates, fitting_architectures, sharing_space
+from sharewise.families._architectures import FEWEST, MOST, Rates, fitting_architectures, sharing_space
 from sharewise.families._base import Configuration, Dimension, Space, configuration
 from sharewise.families._net import Net, NetworkModel, committee
 from sharewise.families._parts import FEWEST_ROWS, fit_constant
@@ -70,11 +70,13 @@ class Network(StackedFamily):
         return (SMALL, LARGE) if effort >= 3 else (SMALL,)
 
     def space(self, problem: Problem, *, together: bool) -> Space:
-        own = problem.encoder is not None
-        plain, rates = ("encoder", OWN_RATES) if own else ("mlp", RATES)
-        if not together:
-            return {plain: rates}
-        return sharing_space(rates, len(problem.tasks), plain=plain, fitting=_fitting(problem))
+        return {"mlp": RATES} if problem.encoder is None else {"encoder": OWN_RATES}
+
+    def further_space(self, problem: Problem) -> Space:
+        if not FEWEST <= len(problem.tasks) <= MOST:
+            return {}
+        rates = RATES if problem.encoder is None else OWN_RATES
+        return sharing_space(rates, _fitting(problem))
 
     def shape(self, configuration: Configuration) -> Hashable:
         return int(configuration.get("width", 64)) if configuration.learner == "mlp" else configuration

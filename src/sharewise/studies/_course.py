@@ -184,30 +184,18 @@ class Course:
         return bool(self.space(recipe.strategy, recipe.family))
 
     def space(self, strategy: str, family: str) -> Space:
-        """The search space of a strategy in a family, of the learners that its configurations have."""
-        whole = self._whole_space(strategy, family)
-        own = STRATEGIES[strategy].configurations if strategy in STRATEGIES else None
-        if own is None or not whole:
-            return {}
-        usual = {c.learner for c in own(FAMILIES[family], self.bench.problem, effort=self.plan.effort)}
-        return {learner: dimensions for learner, dimensions in whole.items() if learner in usual}
-
-    def further_space(self, strategy: str, family: str) -> Space:
-        """The other learners, such as architectures beyond hard sharing; none with little effort, as a handful
-        of proposals would leave both them and the usual ones untuned."""
-        if self.plan.effort < FURTHER_EFFORT:
-            return {}
-        usual = self.space(strategy, family)
-        whole = self._whole_space(strategy, family)
-        return {
-            learner: dimensions for learner, dimensions in whole.items() if usual and learner not in usual
-        }
-
-    def _whole_space(self, strategy: str, family: str) -> Space:
+        """The search space of a strategy in a family."""
         if strategy not in STRATEGIES or STRATEGIES[strategy].partial:
             return {}
         together = STRATEGIES[strategy].direct == "together"
         return FAMILIES[family].space(self.bench.problem, together=together)
+
+    def further_space(self, strategy: str, family: str) -> Space:
+        """Other learners, such as architectures beyond hard sharing; none with little effort, as a handful of
+        proposals would leave both them and the usual ones untuned."""
+        if self.plan.effort < FURTHER_EFFORT or STRATEGIES[strategy].direct != "together":
+            return {}
+        return FAMILIES[family].further_space(self.bench.problem)
 
     # --- seconds ---------------------------------------------------------------------------------------
 

@@ -178,7 +178,7 @@ def test_a_fault_of_ours_is_one_sentence_and_exit_code_1(monkeypatch: pytest.Mon
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("two\nlines")
 
-    monkeypatch.setattr("sharewise._compare.conduct", fail)
+    monkeypatch.setattr("sharewise._known.conduct", fail)
     table("t.csv")
     ran = compare("t.csv")
     assert ran.code == 1
@@ -196,7 +196,7 @@ def test_a_machine_too_small_is_told_apart(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("sharewise._compare.conduct", fail)
+    monkeypatch.setattr("sharewise._known.conduct", fail)
     table("t.csv")
     ran = compare("t.csv")
     assert ran.code == 2

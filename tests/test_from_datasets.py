@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from sharewise._arguments import families_for
-from sharewise._compare import _settings
+from sharewise._running import settings as _settings
 from sharewise.errors import DataError, OptionError
 from sharewise.families import FAMILIES, Model, Predictions
 from sharewise.problems import Problem, Schema, Table, encoder_digest, fingerprint, profile, split

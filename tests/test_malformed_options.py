@@ -44,7 +44,11 @@ FLAGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no strategy": (("--strategies", ""), ("strategies", "none")),
     "unknown family": (("--families", "forest"), ("families", "'forest'", "linear")),
     "no family": (("--families", ","), ("families", "none")),
-    "question new": (("--question", "new"), ("'known'", "'new'")),
+    "question new of a wide table": (("--question", "new"), ("2 targets and no task column",)),
+    "shots without the question": (("--shots", "1,5"), ("--question new",)),
+    "shots that are words": (("--question", "new", "--shots", "few"), ("'few'", "1,5,20")),
+    "shots of nothing": (("--question", "new", "--shots", "0"), ("got 0",)),
+    "one way": (("--question", "new", "--ways", "1"), ("got 1",)),
     "question unknown": (("--question", "why"), ("'known'", "'why'")),
     "a flag of another version": (("--frobnicate", "5"), ("--frobnicate", "--help")),
     **{f"budget {text[:12]!r}": ((f"--budget={text}",), ("budget", told)) for text, told in {

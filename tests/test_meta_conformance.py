@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from sharewise.meta import LDA, Constant, FromScratch, Logistic, Neighbours, Prototypes, Ridge
+from sharewise.meta import (
+    LDA,
+    BayesianHead,
+    ConditionalProcess,
+    Constant,
+    FromScratch,
+    Logistic,
+    Neighbours,
+    Prototypes,
+    Ridge,
+    TransformerProcess,
+)
 from sharewise.meta.conformance import CHECKS, Factory, check_meta_learner, run_check
 
 
@@ -23,6 +34,11 @@ def small(inputs: int, outputs: int) -> nn.Module:
     return nn.Sequential(nn.Linear(inputs, 6), nn.Tanh(), nn.Linear(6, outputs))
 
 
+def ways_of(outputs: int) -> int | None:
+    """As the processes are told: None for numbers."""
+    return None if outputs == 1 else outputs
+
+
 FACTORIES: dict[str, Factory] = {
     "prototypes": lambda inputs, outputs: Prototypes(trunk(inputs)),
     "ridge": lambda inputs, outputs: Ridge(trunk(inputs)),
@@ -31,6 +47,17 @@ FACTORIES: dict[str, Factory] = {
     "lda-ledoit-wolf": lambda inputs, outputs: LDA(narrow(inputs), shrinkage="ledoit-wolf"),
     "lda-fixed": lambda inputs, outputs: LDA(trunk(inputs), shrinkage=0.2, even=False),
     "logistic": lambda inputs, outputs: Logistic(trunk(inputs)),
+    "bayes": lambda inputs, outputs: BayesianHead(inputs),
+    "bayes-wide": lambda inputs, outputs: BayesianHead(8, encoder=trunk(inputs)),
+    "bayes-low-rank": lambda inputs, outputs: BayesianHead(8, encoder=trunk(inputs), rank=2),
+    "cnp": lambda inputs, outputs: ConditionalProcess(inputs, ways_of(outputs), width=8),
+    "cnp-encoder": lambda inputs, outputs: ConditionalProcess(
+        8, ways_of(outputs), encoder=trunk(inputs), width=6
+    ),
+    "tnp": lambda inputs, outputs: TransformerProcess(inputs, ways_of(outputs), width=8, heads=2),
+    "tnp-encoder": lambda inputs, outputs: TransformerProcess(
+        8, ways_of(outputs), encoder=trunk(inputs), width=6, heads=1, depth=1
+    ),
     "neighbours": lambda inputs, outputs: Neighbours(k=3),
     "neighbours-learnt": lambda inputs, outputs: Neighbours(trunk(inputs).requires_grad_(False)),
     "scratch": lambda inputs, outputs: FromScratch(lambda width: small(inputs, width), steps=5),

@@ -9,14 +9,17 @@ from pathlib import Path
 
 from sharewise.errors import OptionError
 from sharewise.families import FAMILIES
-from sharewise.problems import Problem
+from sharewise.problems import Problem, nearest
 from sharewise.strategies import ENSEMBLE, STRATEGIES
+from sharewise.strategies.new_tasks import NEW_TASK_STRATEGIES
 from sharewise.studies import Protocol, default_workers, parse_budget
 
 SHORT_BUDGET = 30.0
 """Seconds below which starting worker processes costs more than they bring."""
 MOST_WORKERS = 4
 """Workers for each processor at most: more only wait for each other, and for memory."""
+MOST_SHOTS = 100_000
+QUESTIONS = ("known", "new")
 _SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 """An address as Dask writes it; a scheduler file ends in .json."""
 
@@ -45,16 +48,23 @@ def protocol_of(
     strategies: Sequence[str] | None,
     families: Sequence[str] | None,
     rope: object,
+    shots: object = None,
+    ways: object = None,
 ) -> Protocol:
     """The arguments of `compare` as a protocol.
 
     Raises:
         OptionError: One of them is off.
     """
-    if question != "known":
+    if question not in QUESTIONS:
         raise OptionError(
-            f"this version answers the question 'known' (serve the tasks at hand); got '{question}'."
+            "a question is 'known' (serve the tasks at hand) or 'new' (tasks not seen yet will arrive with few labels); "
+            f"got {question!r}.{nearest(str(question), QUESTIONS)}"
         )
+    new = question == "new"
+    if not new and (shots is not None or ways is not None):
+        name = "ways" if shots is None else "shots"
+        raise OptionError(f"{name} are asked about new tasks; the question is 'known'. Add --question new.")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise OptionError(f"a seed is a whole number from 0; got {seed!r}.")
     if budget is not None and not isinstance(budget, str | int | float):
@@ -65,12 +75,38 @@ def protocol_of(
     return Protocol(
         question,
         seed,
-        _named("strategies", strategies, (*STRATEGIES, ENSEMBLE)),
+        _named("strategies", strategies, tuple(NEW_TASK_STRATEGIES) if new else (*STRATEGIES, ENSEMBLE)),
         _named("families", families, tuple(FAMILIES)),
         rope=float(rope),
         budget=seconds,
         workers=_workers(workers, seconds),
+        shots=_shots(shots),
+        ways=_ways(ways),
     )
+
+
+def _shots(given: object) -> tuple[int, ...]:
+    """Numbers of labels, rising."""
+    if given is None:
+        return Protocol.shots
+    listed = [given] if isinstance(given, int) or not isinstance(given, Iterable) else list(given)
+    right = [k for k in listed if isinstance(k, int) and not isinstance(k, bool) and 1 <= k <= MOST_SHOTS]
+    wrong = [k for k in listed if k not in right or isinstance(k, bool)]
+    if wrong or not listed:
+        raise OptionError(
+            f"shots are whole numbers of labels from 1 to {MOST_SHOTS:,}; got {wrong[0]!r}."
+            if wrong
+            else "shots are numbers of labels, as in --shots 1,5,20; got none."
+        )
+    return tuple(sorted(set(right)))
+
+
+def _ways(given: object) -> int:
+    if given is None:
+        return Protocol.ways
+    if isinstance(given, bool) or not isinstance(given, int) or given < 2:
+        raise OptionError(f"ways is the number of classes of a new task, 2 or more; got {given!r}.")
+    return given
 
 
 def families_for(problem: Problem, families: Sequence[str] | None) -> Sequence[str] | None:

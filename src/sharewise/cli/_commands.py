@@ -20,7 +20,7 @@ _VERDICT = {
 
 _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", "")
 _PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric")
-_COMPARE = ("question", "budget", "seed", "workers", "strategies", "families", "rope", "out")
+_COMPARE = ("question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope", "out")
 
 
 def run(given: argparse.Namespace) -> None:
@@ -32,6 +32,10 @@ def run(given: argparse.Namespace) -> None:
             _compare(given)
         case "predict":
             _predict(given)
+        case "adapt":
+            from sharewise.cli._adapt import adapt
+
+            adapt(given)
         case "report":
             _report(given)
 

@@ -50,9 +50,23 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--metric", type=_pairs, metavar="A=roc_auc", help="metrics by target, or one for all"
     )
-    compare.add_argument("--question", metavar="known", help="known: serve the tasks at hand (default)")
     compare.add_argument(
-        "--strategies", type=_listed, metavar="A,B", help="separate, joint, chained, ensemble"
+        "--question",
+        metavar="known",
+        help="known: serve the tasks at hand (default); new: tasks not seen yet will arrive with few labels",
+    )
+    compare.add_argument(
+        "--shots", type=_numbers, metavar="1,5,20", help="new tasks: the numbers of labels asked about"
+    )
+    compare.add_argument(
+        "--ways", type=int, metavar="5", help="new tasks as draws of further classes: classes of a draw"
+    )
+    compare.add_argument(
+        "--strategies",
+        type=_listed,
+        metavar="A,B",
+        help="separate, joint, chained, grouped, ensemble; for new tasks constant, neighbours, separate, joint, "
+        "meta-learned, transfer, pretrained",
     )
     compare.add_argument("--families", type=_listed, metavar="A,B", help="linear, trees, network")
     compare.add_argument("--rope", type=float, metavar="0.01", help="relative difference too small to matter")
@@ -63,6 +77,14 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("data", metavar="TABLE")
     predict.add_argument("--out", metavar="FILE", help="a .csv file; standard output without it")
     predict.add_argument("--proba", action="store_true", help="class probabilities instead of classes")
+
+    adapt = commands.add_parser("adapt", help="serve a new task from a few labelled rows, without retraining")
+    adapt.add_argument("model", metavar="DIR", help="a study's folder, or its model folder")
+    adapt.add_argument("data", metavar="TABLE", help="labelled rows of the new task")
+    adapt.add_argument("--task", metavar="NAME", required=True, help="what the new task is called")
+    adapt.add_argument(
+        "--out", metavar="DIR", required=True, help="folder of the small model; 'sharewise predict' takes it"
+    )
 
     report = commands.add_parser("report", help="write a study's page again, and show its verdict")
     report.add_argument("study", metavar="DIR")
@@ -86,6 +108,14 @@ def _common(command: argparse.ArgumentParser, *, out: str | None) -> None:
 
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    """``1,5,20`` as numbers."""
+    try:
+        return [int(part) for part in _listed(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form 1,5,20") from None
 
 
 def _workers(text: str) -> int | str:

@@ -17,15 +17,21 @@ def told(details: Mapping[str, Any], out: Path) -> str:
     from rich.markup import escape
     from rich.table import Table
 
+    from sharewise.cli._show_new import tables_of
+
     # Without a terminal there is no width to keep to: nothing is cut or wrapped.
     console = Console(highlight=False) if Console().is_terminal else Console(highlight=False, width=200)
-    table = Table(title="Strategies, against separate models", title_justify="left", pad_edge=False)
-    for name in ("strategy", "family"):
-        table.add_column(name)
-    for name in ("score", "gain", "interval", "train s", "ms/1000 rows", "size"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in details["strategies"]:
-        table.add_row(*(escape(cell) for cell in (row["name"], row["family"], *_cells(row))))
+    if details["protocol"].get("question") == "new":
+        tables = tables_of(details)
+    else:
+        table = Table(title="Strategies, against separate models", title_justify="left", pad_edge=False)
+        for name in ("strategy", "family"):
+            table.add_column(name)
+        for name in ("score", "gain", "interval", "train s", "ms/1000 rows", "size"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in details["strategies"]:
+            table.add_row(*(escape(cell) for cell in (row["name"], row["family"], *_cells(row))))
+        tables = [table]
     places = [("verdict", "verdict.json"), ("model", "model"), ("report", "report.html")]
     lines = [
         f"[bold]{escape(details['sentence'])}[/bold]",
@@ -36,8 +42,9 @@ def told(details: Mapping[str, Any], out: Path) -> str:
         *(f"{name:<8} {escape(str(out / file))}" for name, file in places),
     ]
     with console.capture() as captured:
-        console.print(table)
-        console.print()
+        for table in tables:
+            console.print(table)
+            console.print()
         for line in lines:
             console.print(line, soft_wrap=not console.is_terminal, emoji=False)
     return captured.get()

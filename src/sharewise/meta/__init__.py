@@ -29,6 +29,8 @@ line: ``sharewise.meta.conformance.check_meta_learner``.
 from sharewise.meta._anil import ANIL
 from sharewise.meta._backbone import conv4
 from sharewise.meta._base import Adapted, Kind, MetaLearner, State
+from sharewise.meta._bayesian_head import BayesianHead
+from sharewise.meta._conditional_process import ConditionalProcess
 from sharewise.meta._episodes import Episodes, Support
 from sharewise.meta._evaluate import Evaluation, evaluate
 from sharewise.meta._first_order_maml import FirstOrderMAML
@@ -39,17 +41,20 @@ from sharewise.meta._logistic import Logistic
 from sharewise.meta._maml import MAML
 from sharewise.meta._meta_sgd import MetaSGD
 from sharewise.meta._neighbours import Neighbours
+from sharewise.meta._neural_process import NeuralProcess
 from sharewise.meta._pools import ClassPool, Pool, TaskPool, check_apart, split
 from sharewise.meta._prototypes import Prototypes
 from sharewise.meta._reptile import Reptile
 from sharewise.meta._ridge import Ridge
 from sharewise.meta._train import MetaTrained, meta_train
+from sharewise.meta._transformer_process import TransformerProcess
 
 META_LEARNERS: dict[str, type[MetaLearner]] = {
     learner.name: learner
     for learner in (
         *(Prototypes, Ridge, LDA, Logistic),
         *(MAML, FirstOrderMAML, ANIL, Reptile, MetaSGD),
+        *(BayesianHead, ConditionalProcess, TransformerProcess),
         *(Neighbours, FromScratch, Constant),
     )
 }
@@ -61,7 +66,9 @@ __all__ = [
     "MAML",
     "META_LEARNERS",
     "Adapted",
+    "BayesianHead",
     "ClassPool",
+    "ConditionalProcess",
     "Constant",
     "Episodes",
     "Evaluation",
@@ -74,6 +81,7 @@ __all__ = [
     "MetaSGD",
     "MetaTrained",
     "Neighbours",
+    "NeuralProcess",
     "Pool",
     "Prototypes",
     "Reptile",
@@ -81,6 +89,7 @@ __all__ = [
     "State",
     "Support",
     "TaskPool",
+    "TransformerProcess",
     "check_apart",
     "conv4",
     "evaluate",

@@ -18,11 +18,13 @@ tells one set of data from another, and `Schema` reads the next table the same w
 [10, 10, 10]
 """
 
+from sharewise.problems._build import one_task
 from sharewise.problems._description import read_problem
 from sharewise.problems._encoder import check_form as check_encoder_form
 from sharewise.problems._encoder import encoder_digest
 from sharewise.problems._fingerprint import fingerprint
 from sharewise.problems._leaks import Leak
+from sharewise.problems._names import nearest
 from sharewise.problems._problem import Problem, Target, Task
 from sharewise.problems._profile import Profile, profile
 from sharewise.problems._readers import read_table
@@ -44,6 +46,8 @@ __all__ = [
     "check_encoder_form",
     "encoder_digest",
     "fingerprint",
+    "nearest",
+    "one_task",
     "outer_folds",
     "profile",
     "read_problem",

@@ -43,6 +43,7 @@ def build(
 
     read = [encode(frame.cells(name), asked_kinds.get(name)) for name in roles.targets]
     notes += [note for labels in read for note in labels.notes]
+    _refuse_single(read, roles)
     labels = np.stack([target.values for target in read], axis=1)
     level, levels = read_levels(frame, roles.task)
     when = read_time(frame, roles.time)
@@ -73,6 +74,7 @@ def build(
         )
     table = Table(tuple(feature.column for feature in features), len(rows))
     notes += leak_notes(table, described, labels)
+    schema = _schema(frame, roles, features, None if level is None else levels)
     return Problem(
         table=table,
         targets=described,
@@ -84,8 +86,30 @@ def build(
         group=read_group(frame, roles.group, rows, level, notes),
         time=None if when is None else when[rows],
         notes=tuple(notes),
-        schema=_schema(frame, roles, features, None if level is None else levels),
+        schema=schema,
         rows=rows,
+        unlabelled=_unlabelled(frame, roles, schema),
+    )
+
+
+def _unlabelled(frame: Frame, roles: Roles, schema: Schema) -> Table | None:
+    """Features of the rows without any label, where there are some: pretraining can read them."""
+    known = [frame.cells(name).present() for name in roles.targets]
+    rows = np.flatnonzero(~np.any(known, axis=0))
+    return schema.features_of(frame, rows) if len(rows) else None
+
+
+def _refuse_single(read: list[Labels], roles: Roles) -> None:
+    """One target without a task column is one task, unless its classes are the tasks to come."""
+    if len(read) == 1 and roles.task is None and read[0].kind != "multiclass":
+        raise DataError(one_task(read[0].name))
+
+
+def one_task(target: str) -> str:
+    """What is said of a problem with a single task."""
+    return (
+        f"targets must hold at least two tasks; got 1 ('{target}'). "
+        "Name another column with --targets, or the column that names the task with --task."
     )
 
 

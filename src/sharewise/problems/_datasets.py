@@ -61,7 +61,8 @@ def check_tasks(tasks: object) -> dict[str, tuple[Any, Kind]]:
                 f"a task of datasets is Regression, Binary or Multiclass; '{name}' is {type(given[1]).__name__}."
             )
         _check_dataset(name, given[0])
-    if len(tasks) < 2:
+    # One alone may be a pool of classes, the tasks to come.
+    if not tasks or (len(tasks) == 1 and not isinstance(next(iter(tasks.values()))[1], Multiclass)):
         raise DataError(
             f"datasets must hold at least two tasks; got {listed(list(tasks)) or 'none'}. Bring another dataset."
         )

@@ -13,7 +13,7 @@ from sharewise.problems._readers import read_table
 
 PROBLEM_KEYS = ("data", "targets", "task", "group", "time", "drop", "kinds", "metric")
 OPTION_KEYS = (
-    "question", "shots", "budget", "seed", "workers", "strategies", "families", "rope",
+    "question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope",
     "max_latency", "max_size", "independent_updates", "out", "quiet",
 )  # fmt: skip
 """Keys handed on as they are to `sharewise.compare`."""

@@ -62,6 +62,7 @@ class Problem:
         rows: ``(N,)`` each row's place in the user's table, or None where there was none.
         encoder: The user's `torch.nn.Module` that turns a batch of the tensor column, as it is stored, into
             features ``(B, D)``; None in a problem without one. It is never trained itself: who trains takes a copy.
+        unlabelled: Features of the table's rows without any label, or None where each has one; for pretraining only.
     """
 
     table: Table
@@ -77,6 +78,7 @@ class Problem:
     schema: Schema = field(default_factory=Schema)
     rows: NDArray[np.intp] | None = None
     encoder: object | None = field(default=None, compare=False, repr=False)
+    unlabelled: Table | None = None
 
     @classmethod
     def from_frame(
@@ -92,6 +94,9 @@ class Problem:
         metric: Mapping[str, str] | str | None = None,
     ) -> Problem:
         """A problem from a pandas, polars or pyarrow table, or a 2-D NumPy array.
+
+        A single target with three classes or more, and no task column, is a pool of classes: for
+        ``question="new"``, where tasks are draws of some of them.
 
         Args:
             frame: The table. A NumPy array's columns go by position (``3``) or as ``"x3"``.

@@ -63,7 +63,7 @@ def prune(
         labels[~kept[place]] = np.nan
         if np.isnan(labels).sum() == before:
             break
-    if kept.sum() < 2:
+    if kept.sum() < (1 if level is None and len(read) == 1 else 2):
         raise DataError(_too_few_tasks(kept, at_first, column, level is None, read))
     for d, target in enumerate(read):
         if kept[:, d].any():

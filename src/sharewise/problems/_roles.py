@@ -49,11 +49,6 @@ def assign_roles(
     _refuse_two_parts(found, single, left_out)
     if not found:
         raise DataError("targets must hold a column; got none. Name some with targets= or --targets.")
-    if len(found) < 2 and "task" not in single:
-        raise DataError(
-            f"targets must hold at least two tasks; got 1 ('{found[0]}'). "
-            "Name another column with --targets, or the column that names the task with --task."
-        )
     taken = {*found, *single.values(), *left_out}
     features = tuple(name for name in frame.names if name not in taken)
     if not features:

@@ -119,6 +119,15 @@ class Schema:
             notes.append(f"{counted(len(empty), 'feature')} without a single value: {listed(empty)}.")
         return Table(columns, source.n_rows), level, tuple(notes)
 
+    def features_of(self, source: Frame, rows: NDArray[np.intp]) -> Table:
+        """The features of some rows of the table that the schema was made from."""
+        strays: list[tuple[str, str, int]] = []
+        columns = tuple(
+            Column(name, kind, self._values(source.cells(name).take(rows), kind, strays))
+            for name, kind in zip(self.features, self.kinds, strict=True)
+        )
+        return Table(columns, len(rows))
+
     def _named(self, source: Frame) -> Frame:
         """A NumPy array gets the names its columns had; it may come without the targets."""
         if not source.positional:

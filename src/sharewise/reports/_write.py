@@ -11,6 +11,8 @@ from typing import Any
 
 from sharewise.errors import StorageError
 from sharewise.reports._render import render
+from sharewise.reports._values import table
+from sharewise.reports.new_tasks import render_new
 
 
 def write(
@@ -22,7 +24,8 @@ def write(
         StorageError: The folder does not exist or cannot be written.
     """
     target = Path(path)
-    page = render(verdict, ledger).encode("utf-8")
+    new = table(verdict.get("protocol")).get("question") == "new"
+    page = (render_new if new else render)(verdict, ledger).encode("utf-8")
     temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.tmp")
     try:
         with temporary.open("xb") as file:

@@ -12,7 +12,7 @@ from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress
 from sharewise.studies._protocol import Plan, Protocol, outer_rows
 from sharewise.studies._storage import TrialStore
-from sharewise.studies._trial import Spec
+from sharewise.studies._trial import Result, Spec
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,25 @@ class Bench:
         Args:
             reserve: Seconds of the budget that are for what comes after.
         """
-        missing = self._missing(specs)
+        missing = self.missing(specs)
         if not missing:
             return True
         self.progress.phase(phase, len(missing))
         jobs = trial_jobs(self.protocol, missing)
         for _, results in self.workers.map(jobs, lambda: self.clock.left(reserve=reserve)):
             for result in results:
-                self.store.add(result)
-                spec = result.spec
-                self.progress.advance(f"{spec.strategy} {spec.family}, round {spec.index + 1}")
-                if result.status == "failed":
-                    self.progress.note(
-                        f"{spec.strategy}/{spec.family} {spec.configuration} failed: {result.message}"
-                    )
-        return not self._missing(specs)
+                self.keep(result)
+        return not self.missing(specs)
 
-    def _missing(self, specs: Sequence[Spec]) -> list[Spec]:
+    def keep(self, result: Result) -> None:
+        """Enter a trial that ended, and tell."""
+        self.store.add(result)
+        spec = result.spec
+        self.progress.advance(f"{spec.strategy} {spec.family}, round {spec.index + 1}")
+        if result.status == "failed":
+            self.progress.note(f"{spec.strategy}/{spec.family} {spec.configuration} failed: {result.message}")
+
+    def missing(self, specs: Sequence[Spec]) -> list[Spec]:
+        """Those that have not ended yet, in their order."""
         finished = {key for key, status in self.store.statuses().items() if status != "cut"}
         return [spec for spec in specs if spec.key not in finished]

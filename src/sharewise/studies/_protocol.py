@@ -19,7 +19,7 @@ class Protocol:
     """What a comparison is asked to do.
 
     Attributes:
-        question: ``known``: serve the tasks at hand.
+        question: ``known``: serve the tasks at hand; ``new``: tasks not seen yet will arrive with few labels.
         seed: Source of all randomness.
         strategies, families: Names of what competes.
         folds: Outer folds.
@@ -28,6 +28,8 @@ class Protocol:
         confidence: Of all intervals.
         budget: Seconds of wall clock for everything, or None.
         workers: Processes here, or the address of a Dask scheduler.
+        shots: Numbers of labels of a new task that are asked about, rising; in a pool of classes of each class.
+        ways: Classes of a task drawn from a pool, at most.
     """
 
     question: str
@@ -40,6 +42,8 @@ class Protocol:
     confidence: float = 0.95
     budget: float | None = 300.0
     workers: int | str = 1
+    shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
+    ways: int = 5
 
 
 @dataclass(frozen=True)

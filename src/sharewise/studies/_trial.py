@@ -118,7 +118,7 @@ def run_trials(
     Where they fail together, each is tried by itself, so that one bad configuration costs only its own.
     """
     started = time.monotonic()
-    _reset_peak()
+    reset_peak()
     run = Run(seed=0, deadline=deadline, effort=specs[0].effort)
     try:
         around = make_round(problem, protocol, Plan(specs[0].effort, 0, specs[0].cap), specs[0].index)
@@ -138,7 +138,7 @@ def run_trials(
         if len(specs) > 1:
             return [run_trial(problem, protocol, spec, deadline) for spec in specs]
         return [_without(specs[0], "failed", f"{type(error).__name__}: {error}", started, run, 1)]
-    seconds, peak = (time.monotonic() - started) / len(specs), _peak()
+    seconds, peak = (time.monotonic() - started) / len(specs), peak_memory()
     return [
         Result(
             spec, "done", seconds, run.fits // len(specs), run.steps // len(specs), peak, size_of(fit.model),
@@ -152,7 +152,7 @@ def _without(spec: Spec, status: str, message: str, started: float, run: Run, sh
     """The line of a trial that came to nothing."""
     seconds = (time.monotonic() - started) / share
     return Result(
-        spec, status, seconds, run.fits // share, run.steps // share, _peak(), 0, float("nan"), message, [], [],
+        spec, status, seconds, run.fits // share, run.steps // share, peak_memory(), 0, float("nan"), message, [], [],
     )  # fmt: skip
 
 
@@ -203,13 +203,15 @@ def size_of(value: object) -> int:
     return 8
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
+    """Start measuring a trial's memory."""
     # Linux: start the high-water mark of resident memory anew, so that it is this trial's own.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak() -> int:
+def peak_memory() -> int:
+    """Highest resident bytes since `reset_peak`; where that has no effect, of the process."""
     with contextlib.suppress(OSError, IndexError, ValueError):
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024

@@ -1,0 +1,93 @@
+"""Boosting on rows of training tasks, stopped by rows of other tasks.
+
+Symbols: ``n`` rows, ``P`` features, ``W`` columns of raw scores (1 for numbers and two classes).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+import lightgbm
+import numpy as np
+
+from sharewise.families import Configuration, Run
+from sharewise.tasks import Array, Binary, Classification, Kind
+
+MOST_ROUNDS = 600
+PATIENCE = 30
+
+
+@lru_cache(maxsize=64)
+def _booster(text: str) -> lightgbm.Booster:
+    return lightgbm.Booster(model_str=text)
+
+
+def raw_scores(text: str, X: Array) -> Array:
+    """``(n, W)`` sums of the trees of a model given as LightGBM's text."""
+    values = np.asarray(_booster(text).predict(X, num_threads=1, raw_score=True), dtype=np.float64)
+    return values if values.ndim == 2 else values[:, None]
+
+
+def grow_booster(
+    train: tuple[Array, Array, Array | None],
+    valid: tuple[Array, Array, Array | None],
+    kind: Kind,
+    categorical: Sequence[int],
+    setting: Configuration,
+    run: Run,
+    until: float,
+) -> str:
+    """A booster's text at the round of least validation loss, the first at the earliest.
+
+    Args:
+        train, valid: Features ``(n, P)``, labels ``(n,)``, and raw scores ``(n, W)`` to start from, or None.
+        until: CPU time of the process, in seconds, at which growing ends.
+    """
+    rows = len(train[1])
+    params = {
+        "objective": "regression",
+        "learning_rate": setting.get("learning_rate", 0.05),
+        "num_leaves": int(setting.get("leaves", 15)),
+        "min_data_in_leaf": int(setting.get("least_rows", float(np.clip(rows // 100, 2, 20)))),
+        "min_data_per_group": 5,
+        "cat_smooth": 10.0,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "feature_fraction": 0.8 if train[0].shape[1] > 4 else 1.0,
+        "lambda_l2": setting.get("lambda_l2", 1.0),
+        "seed": run.seed % 2**31,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+        "feature_pre_filter": False,
+    }
+    if isinstance(kind, Binary):
+        params["objective"] = "binary"
+    elif isinstance(kind, Classification):
+        params |= {"objective": "multiclass", "num_class": kind.width}
+    inside = lightgbm.Dataset(
+        train[0], train[1], init_score=_flat(train[2]), categorical_feature=list(categorical), params=params
+    )
+    outside = lightgbm.Dataset(
+        valid[0], valid[1], reference=inside, init_score=_flat(valid[2]), params=params
+    )
+    booster = lightgbm.Booster(params, inside)
+    booster.add_valid(outside, "validation")
+    least, best = np.inf, 0
+    for round_ in range(MOST_ROUNDS):
+        booster.update()
+        loss = float(booster.eval_valid()[0][2])
+        run.tick(steps=1)
+        if loss < least:
+            least, best = loss, round_ + 1
+        if round_ + 1 - best >= PATIENCE or time.process_time() > until:
+            break
+    run.tick(fits=1)
+    return str(booster.model_to_string(num_iteration=max(best, 1)))
+
+
+def _flat(scores: Array | None) -> Array | None:
+    return None if scores is None else scores.ravel(order="F")

@@ -126,7 +126,7 @@ FILES: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "quiet a word": (GOOD + "quiet: maybe\n", ("quiet", "'maybe'")),
     "out a list": (GOOD + "out: [x]\n", ("out", "['x']")),
     "out a number": (GOOD + "out: 5\n", ("out", "5")),
-    "shots": (GOOD + "shots: 5\n", ("'shots'", "p.yaml")),
+    "shots": (GOOD + "shots: 5\n", ("shots", "'known'")),
     "max_latency": (GOOD + "max-latency: 5ms\n", ("'max_latency'", "p.yaml")),
     "max_size": (GOOD + "max_size: 10MB\n", ("'max_size'", "p.yaml")),
     "independent_updates": (GOOD + "independent_updates: true\n", ("'independent_updates'", "p.yaml")),

@@ -13,7 +13,6 @@ from sharewise.errors import OptionError
 from sharewise.families import Configuration, OutOfTime, Run, configuration
 from sharewise.meta import evaluate
 from sharewise.modalities import TabularEncoder
-from sharewise.networks import mlp
 from sharewise.problems import Column, Table
 from sharewise.serving._state import decode, encode
 from sharewise.strategies.new_tasks import TaskSample
@@ -27,7 +26,6 @@ from sharewise.strategies.new_tasks._pretrained import (
     columns_of,
     learnt_part,
     make_objective,
-    to_unit_size,
 )
 from sharewise.strategies.new_tasks._transfer import STEPS, TransferStrategy, choose_steps
 from sharewise.tasks import METRICS, Binary, Multiclass, Regression
@@ -112,9 +110,9 @@ def test_configurations_of_transfer_follow_effort_and_inputs():
 
 def test_configurations_of_pretraining_follow_effort_and_inputs():
     strategy = Pretrained()
-    assert names(strategy.configurations(schools(), "network", effort=1)) == ["masked", "scarf"]
-    assert names(strategy.configurations(schools(), "network", effort=0)) == ["masked"]
-    assert names(strategy.configurations(pictures(), "network", effort=1)) == ["rotations", "contrastive"]
+    assert names(strategy.configurations(schools(), "network", effort=1)) == ["scarf", "masked"]
+    assert names(strategy.configurations(schools(), "network", effort=0)) == ["scarf"]
+    assert names(strategy.configurations(pictures(), "network", effort=1)) == ["contrastive", "rotations"]
     heads = [
         names(strategy.configurations(sample, "network", effort=0), "head")[0]
         for sample in (schools(), schools(classes=True), intents())
@@ -278,7 +276,7 @@ def test_coordinates_know_their_columns():
 
 def test_unknown_objectives_are_refused():
     inputs = NetworkInputs.fit(schools().table)
-    with pytest.raises(OptionError, match="masked, scarf"):
+    with pytest.raises(OptionError, match="scarf, masked"):
         make_objective("colours", nn.Linear(4, 3), inputs)
 
 
@@ -294,13 +292,3 @@ def test_a_deadline_stops_both():
 def test_the_perceptron_beside_the_inputs_is_what_is_pretrained():
     learner = make_learner("ridge", {"hidden": 8}, shape=(4,), width=1)
     assert learnt_part(learner) is learner.encoder.deep
-
-
-def test_features_have_unit_size_after_pretraining():
-    torch.manual_seed(0)
-    encoder, rows = mlp(4, (8, 6)), torch.randn(50, 4)
-    before = encoder(rows)
-    to_unit_size(encoder, rows)
-    after = encoder(rows)
-    assert after.square().mean().item() == pytest.approx(1.0, rel=1e-5)
-    torch.testing.assert_close(after, before / before.square().mean().sqrt())

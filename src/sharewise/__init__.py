@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sharewise._study import Study
     from sharewise.problems import Problem
     from sharewise.serving import load
+    from sharewise.studies.stream import replay
     from sharewise.verdicts import Verdict
 
 __version__ = "0.1.0"
@@ -60,6 +61,7 @@ __all__ = [
     "meta",
     "networks",
     "problems",
+    "replay",
     "reports",
     "serving",
     "strategies",
@@ -75,6 +77,7 @@ _HOMES = {
     "Verdict": "verdicts",
     "compare": "_compare",
     "load": "serving",
+    "replay": "studies.stream",
 }
 """Public names and the module that each lives in; every other name in `__all__` is a room."""
 

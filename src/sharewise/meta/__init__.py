@@ -31,6 +31,7 @@ from sharewise.meta._backbone import conv4
 from sharewise.meta._base import Adapted, Kind, MetaLearner, State
 from sharewise.meta._bayesian_head import BayesianHead
 from sharewise.meta._conditional_process import ConditionalProcess
+from sharewise.meta._contrastive import Contrastive
 from sharewise.meta._episodes import Episodes, Support
 from sharewise.meta._evaluate import Evaluation, evaluate
 from sharewise.meta._first_order_maml import FirstOrderMAML
@@ -39,22 +40,31 @@ from sharewise.meta._gradient import GradientLearner
 from sharewise.meta._lda import LDA
 from sharewise.meta._logistic import Logistic
 from sharewise.meta._maml import MAML
+from sharewise.meta._masked_features import MaskedFeatures
+from sharewise.meta._masked_tokens import MaskedTokens
 from sharewise.meta._meta_sgd import MetaSGD
 from sharewise.meta._neighbours import Neighbours
 from sharewise.meta._neural_process import NeuralProcess
+from sharewise.meta._objective import Objective
 from sharewise.meta._pools import ClassPool, Pool, TaskPool, check_apart, split
+from sharewise.meta._pretrain import OBJECTIVES, pretrain
 from sharewise.meta._prototypes import Prototypes
 from sharewise.meta._reptile import Reptile
 from sharewise.meta._ridge import Ridge
+from sharewise.meta._rotations import Rotations
+from sharewise.meta._scarf import Scarf
 from sharewise.meta._train import MetaTrained, meta_train
+from sharewise.meta._transfer import Transfer
+from sharewise.meta._transfer_train import transfer_train
 from sharewise.meta._transformer_process import TransformerProcess
+from sharewise.meta._views import Views
 
 META_LEARNERS: dict[str, type[MetaLearner]] = {
     learner.name: learner
     for learner in (
         *(Prototypes, Ridge, LDA, Logistic),
         *(MAML, FirstOrderMAML, ANIL, Reptile, MetaSGD),
-        *(BayesianHead, ConditionalProcess, TransformerProcess),
+        *(BayesianHead, ConditionalProcess, TransformerProcess, Transfer),
         *(Neighbours, FromScratch, Constant),
     )
 }
@@ -65,11 +75,13 @@ __all__ = [
     "LDA",
     "MAML",
     "META_LEARNERS",
+    "OBJECTIVES",
     "Adapted",
     "BayesianHead",
     "ClassPool",
     "ConditionalProcess",
     "Constant",
+    "Contrastive",
     "Episodes",
     "Evaluation",
     "FirstOrderMAML",
@@ -77,22 +89,31 @@ __all__ = [
     "GradientLearner",
     "Kind",
     "Logistic",
+    "MaskedFeatures",
+    "MaskedTokens",
     "MetaLearner",
     "MetaSGD",
     "MetaTrained",
     "Neighbours",
     "NeuralProcess",
+    "Objective",
     "Pool",
     "Prototypes",
     "Reptile",
     "Ridge",
+    "Rotations",
+    "Scarf",
     "State",
     "Support",
     "TaskPool",
+    "Transfer",
     "TransformerProcess",
+    "Views",
     "check_apart",
     "conv4",
     "evaluate",
     "meta_train",
+    "pretrain",
     "split",
+    "transfer_train",
 ]

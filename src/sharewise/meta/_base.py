@@ -137,6 +137,12 @@ class MetaLearner(nn.Module, ABC):
     def _answer(self, state: State, x: Tensor) -> Tensor:
         """From the tasks' own numbers and inputs (E, Q, *P) to logits (E, Q, W), or numbers (E, Q)."""
 
+    def over_features(self) -> tuple[nn.Module, MetaLearner] | None:
+        """A hook: the module through which alone rows are read and that adapting leaves as it is, and a light copy of
+        this learner that reads its features (N, D) instead; None where there is no such module. Whoever serves many
+        tasks over the same rows computes their features once."""
+        return None
+
     def _meta_loss(self, episodes: Episodes) -> Tensor:
         """A hook: what training lowers, for a learner whose meta-gradient is not that of the mean query loss, or
         that computes it in parts."""

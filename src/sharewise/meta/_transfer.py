@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from copy import copy
 from typing import ClassVar, Literal, final
 
 import torch
@@ -124,6 +125,13 @@ class Transfer(MetaLearner):
         blocks = blocks_of(self.encoder)
         moving = TUNES[self.tune].schedule(frozenset(), blocks, len(blocks) + 1)
         return any(moving)
+
+    def over_features(self) -> tuple[nn.Module, MetaLearner] | None:
+        if self.moves_encoder:
+            return None
+        light = copy(self)
+        light._modules = {"network": nn.Sequential(OrderedDict(encoder=nn.Identity(), head=self.head))}
+        return self.encoder.eval(), light
 
     @property
     def device(self) -> torch.device:

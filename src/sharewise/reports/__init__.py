@@ -11,6 +11,7 @@ decide (scales, ticks, labels, colour steps, words), the templates only place wh
 
 from sharewise.reports._front import front_plot
 from sharewise.reports._render import render
+from sharewise.reports._stream_plot import stream_plot
 from sharewise.reports._write import write
 
-__all__ = ["front_plot", "render", "write"]
+__all__ = ["front_plot", "render", "stream_plot", "write"]

@@ -11,7 +11,7 @@ Symbols: ``N`` rows, ``P`` numbers of a row, ``D`` features, ``W`` outputs.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
 from inspect import Parameter, signature
@@ -28,15 +28,6 @@ Option = str | int | float
 OptionMap = Mapping[str, Option]
 
 
-def _transfer() -> type[MetaLearner]:
-    from sharewise.meta._transfer import Transfer
-
-    return Transfer
-
-
-FURTHER: dict[str, Callable[[], type[MetaLearner]]] = {"transfer": _transfer}
-"""Learners that are none of `META_LEARNERS` but are stored like them: by name, a function that imports the class."""
-
 VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 ENCODER_OPTIONS = ("hidden", "depth", "reach", "unit")
 """Width and number of hidden layers, the width of the learnt linear map beside them (0: inputs as they are), and whether
@@ -51,12 +42,11 @@ def learner_class(name: str) -> type[MetaLearner]:
     """
     from sharewise.meta import META_LEARNERS
 
-    if name in META_LEARNERS:
-        return META_LEARNERS[name]
-    if name in FURTHER:
-        return FURTHER[name]()
-    known = ", ".join(sorted({*META_LEARNERS, *FURTHER}))
-    raise OptionError(f"A learner is one of {known}; got '{name}'. Correct the name.")
+    if name not in META_LEARNERS:
+        raise OptionError(
+            f"A learner is one of {', '.join(sorted(META_LEARNERS))}; got '{name}'. Correct the name."
+        )
+    return META_LEARNERS[name]
 
 
 def make_learner(

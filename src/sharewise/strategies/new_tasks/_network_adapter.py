@@ -23,7 +23,7 @@ from sharewise.strategies.new_tasks._sample import Rows
 from sharewise.tasks import Array
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from sharewise.meta import MetaLearner
 
@@ -166,18 +166,31 @@ class NetworkAdapter(Adapter):
         row, however many tasks it is in, and the learner reads them instead."""
         import torch
 
-        from sharewise.strategies.new_tasks._encoders import Flat, LinearBeside
-
         learner = self.rebuilt()
-        encoder = dict(learner.named_children()).get("encoder")
-        if not isinstance(encoder, Flat | LinearBeside):
+        encoder, light = self._split(learner)
+        if encoder is None:
             return learner, rows
         step = most_rows(rows)
         with torch.no_grad():
             features = [encoder(rows[at : at + step]).flatten(1) for at in range(0, max(len(rows), 1), step)]
+        return light, torch.cat(features)
+
+    @staticmethod
+    def _split(learner: MetaLearner) -> tuple[nn.Module | None, MetaLearner]:
+        """What reads rows, and the learner over its features."""
+        import torch
+
+        from sharewise.strategies.new_tasks._encoders import Flat, LinearBeside
+
+        split = learner.over_features()
+        if split is not None:
+            return split
+        encoder = dict(learner.named_children()).get("encoder")
+        if not isinstance(encoder, Flat | LinearBeside):
+            return None, learner
         light = copy(learner)
         light._modules = {**learner._modules, "encoder": torch.nn.Identity()}
-        return light, torch.cat(features)
+        return encoder, light
 
     def _chunks(self, jobs: Sequence[Job], rows: Tensor, classes: int | None) -> Iterator[list[int]]:
         """Places of jobs that are served together: supports of one size, few enough for `MOST_FLOATS`."""

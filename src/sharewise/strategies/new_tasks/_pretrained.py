@@ -7,6 +7,7 @@ teach the head's penalty (or prior) alone.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from sharewise.strategies.new_tasks._network_inputs import NetworkInputs
     from sharewise.strategies.new_tasks._network_training import Prepared
 
-TABLES, PICTURES = ("masked", "scarf"), ("rotations", "contrastive")
+TABLES, PICTURES = ("scarf", "masked"), ("contrastive", "rotations")
+"""Best guess first; the last of pictures wants them square."""
 ENCODER = {"hidden": 64, "depth": 2}
 HEADS: dict[str, dict[str, Option]] = {
-    "numbers": {"head": "bayes", "spread": 4.0},
+    "numbers": {"head": "bayes", "meta_rate": 0.05, "spread": 4.0},
     "classes": {"head": "logistic"},
     "pool": {"head": "lda"},
 }
@@ -40,10 +42,9 @@ HEAD_SHARE = 0.4
 """Of the seconds, what learning the head's penalty or prior takes."""
 BATCH, RATE = 128, 1e-3
 LONGEST_GRADIENT = 10.0
-PENALTY_RATE = 0.05
+PENALTY_RATE = 0.01
 EVERY = 0.2
 """Share of an objective's seconds between validations."""
-UNIT_ROWS = 1024
 HELD_OUT = 512
 """Rows of validation tasks at most, by whose loss the encoder's weights are chosen."""
 
@@ -66,7 +67,7 @@ class Pretrained(NewTaskStrategy):
             shape, kind = tensors[0].values.shape[1:], tensors[0].values.dtype.kind
             if len(shape) != 3 or kind != "f":
                 return ()
-            named = PICTURES if shape[1] == shape[2] else PICTURES[1:]
+            named = PICTURES if shape[1] == shape[2] else PICTURES[:1]
             return tuple(configuration(name, **head) for name in named[: 1 + (effort >= 1)])
         if len(sample.table.columns) < 2:
             return ()
@@ -80,7 +81,10 @@ class Pretrained(NewTaskStrategy):
 
         began = time.process_time()
         options: dict[str, Option] = dict(configuration.options)
-        updates, head = int(options.pop("updates", 0)), str(options.pop("head"))
+        course: dict[str, Option] = {
+            "updates": options.pop("updates", 0), "meta_rate": options.pop("meta_rate", PENALTY_RATE)
+        }  # fmt: skip
+        updates, head = int(course["updates"]), str(options.pop("head"))
         data = prepare(sample)
         learner = make_learner(
             head, options, shape=data.inputs.shape, width=sample.width,
@@ -90,7 +94,7 @@ class Pretrained(NewTaskStrategy):
         left = max(left, LEAST_SHARE * seconds)
         learn_inputs(learner, configuration.learner, sample, data, run, updates, left)
         left = max(began + seconds - time.process_time(), LEAST_SHARE * HEAD_SHARE * seconds)
-        learn_penalty(learner, sample, data, run, updates, left)
+        learn_penalty(learner, sample, data, run, course, left)
         return NetworkAdapter.of(
             learner, head, options, data.inputs,
             width=sample.width, scale=data.scale, own_encoder=sample.encoder,
@@ -142,11 +146,15 @@ def learn_inputs(
     run.tick(fits=1)
     if found.status == "diverged" and not found.judged:
         raise OptionError(f"Pretraining came to nothing: {found.because}")
-    to_unit_size(encoder, inputs[:UNIT_ROWS])
 
 
 def learn_penalty(
-    learner: MetaLearner, sample: TaskSample, data: Prepared, run: Run, updates: int, seconds: float
+    learner: MetaLearner,
+    sample: TaskSample,
+    data: Prepared,
+    run: Run,
+    course: Mapping[str, Option],
+    seconds: float,
 ) -> None:
     """Trains what the learner has beside its encoder, on episodes of features that are computed once."""
     import torch
@@ -161,27 +169,7 @@ def learn_penalty(
         parts = [encoder(data.X[at : at + step]).flatten(1) for at in range(0, len(data.X), step)]
     light = copy(learner)
     light._modules = {**learner._modules, "encoder": torch.nn.Identity()}
-    options: dict[str, Option] = {"meta_rate": PENALTY_RATE, "updates": updates}
-    train(light, sample, replace(data, X=torch.cat(parts)), run, options, seconds)
-
-
-def to_unit_size(encoder: nn.Module, rows: Tensor) -> None:
-    """Divides a perceptron's features by their root mean square over these rows, in place, so that priors of heads suit
-    them whatever their objective made them; its last layer is followed by a rectifier, which scales along.
-
-    Other encoders stay as they are: nothing is known of what follows their last layer.
-    """
-    import torch
-    from torch import nn
-
-    layers = [layer for layer in encoder.modules() if isinstance(layer, nn.Linear)]
-    if not layers or rows.ndim != 2:
-        return
-    with torch.no_grad():
-        size = encoder(rows).square().mean().sqrt()
-        if bool(size > 0):
-            layers[-1].weight /= size
-            layers[-1].bias /= size
+    train(light, sample, replace(data, X=torch.cat(parts)), run, course, seconds)
 
 
 def learnt_part(learner: MetaLearner) -> nn.Module:

@@ -8,8 +8,6 @@ task takes, and of what length, is then chosen on the validation tasks, for each
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast, final
 
@@ -18,7 +16,7 @@ import numpy as np
 from sharewise.errors import OptionError
 from sharewise.families import Configuration, Run, configuration
 from sharewise.strategies.new_tasks._base import Adapter, NewTaskStrategy
-from sharewise.strategies.new_tasks._learners import FURTHER, Option, make_learner
+from sharewise.strategies.new_tasks._learners import Option, make_learner
 from sharewise.strategies.new_tasks._sample import TaskSample
 
 if TYPE_CHECKING:
@@ -193,17 +191,16 @@ def _read_once(learner: Learner, batches: Sequence[Episodes]) -> tuple[Learner, 
 
     from sharewise.meta._base import encode
 
-    if learner.moves_encoder:
+    split = learner.over_features()
+    if split is None:
         return learner, batches
-    encoder, head = learner.encoder.eval(), learner.head
-    light = copy(learner)
-    light._modules = {"network": torch.nn.Sequential(OrderedDict(encoder=torch.nn.Identity(), head=head))}
+    encoder, light = split
     with torch.no_grad():
         features = [
             replace(batch, support_x=encode(encoder, batch.support_x), query_x=encode(encoder, batch.query_x))
             for batch in batches
         ]
-    return light, features
+    return cast("Learner", light), features
 
 
 def _score(learner: MetaLearner, batch: Episodes) -> float:
@@ -218,12 +215,3 @@ def with_options(base: NetworkAdapter, options: dict[str, Option]) -> NetworkAda
     """The same trained weights, adapted with other options."""
     found = replace(base, options=options)
     return found if base.own is None else found.with_encoder(base.own)
-
-
-def _learner() -> type[MetaLearner]:
-    from sharewise.meta._transfer import Transfer
-
-    return Transfer
-
-
-FURTHER.setdefault("transfer", _learner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,10 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import LogisticRegression
 
 from sharewise.errors import DataError
-from sharewise.families import FAMILY_STATE, Configuration, Run, configuration
-from sharewise.modalities import PiecewiseLinear, TabularEncoder
+from sharewise.families import Run, configuration
+from sharewise.modalities import TabularEncoder
 from sharewise.problems import Column, Table
+from sharewise.serving._known import KNOWN
 from sharewise.serving._state import decode, encode
 from sharewise.strategies.new_tasks import Adapter, TaskSample
 from sharewise.strategies.new_tasks import _boosted as boosted
@@ -26,7 +28,6 @@ from sharewise.strategies.new_tasks import _own as own
 from sharewise.strategies.new_tasks import _pooled as pooled
 from sharewise.strategies.new_tasks import _prior as prior
 from sharewise.strategies.new_tasks import _rows as rows_
-from sharewise.strategies.new_tasks._network_inputs import NetworkInputs
 from sharewise.strategies.new_tasks._softmax import Directions, fit_softmax, softmax
 from sharewise.tasks import Binary, Multiclass, Regression
 
@@ -104,13 +105,9 @@ LONG_ONLY = {"pooled linear", "pooled trees", "boosted", "mixed offset"}
 CASES = [(s, f) for s in SAMPLES for f in FITS if not (s in ("pool", "words") and f in LONG_ONLY)]
 
 
-def known() -> dict[str, type]:
-    parts = (own, mixed, boosted, pooled, constant, neighbours, class_means, prior, rows_)
-    found = {
-        n: c for module in parts for n, c in vars(module).items() if isinstance(c, type) and n[0].isupper()
-    }
-    extra = (*FAMILY_STATE, NetworkInputs, TabularEncoder, PiecewiseLinear, Binary, Multiclass, Regression)
-    return found | {kind.__name__: kind for kind in extra} | {"Configuration": Configuration}
+def known() -> Mapping[str, type]:
+    """What a model file may name."""
+    return KNOWN
 
 
 def trip(thing: Any) -> Any:
@@ -424,7 +421,10 @@ def test_who_serves_what() -> None:
         assert not pooled.Pooled().configurations(drawn, family, effort=1)
         assert own.Own().configurations(drawn, family, effort=1)
     assert not boosted.boosted_configurations(drawn)
-    assert not own.Own().configurations(long, "network", effort=1)
+    for sample in (long, drawn):
+        assert own.Own().configurations(sample, "network", effort=1)
+    assert pooled.Pooled().configurations(long, "network", effort=1)
+    assert not pooled.Pooled().configurations(drawn, "network", effort=1)
     assert not constant.Constant().configurations(long, "linear", effort=1)
 
 

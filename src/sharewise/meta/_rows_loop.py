@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sharewise.errors import OptionError
-from sharewise.meta._train import PATIENCE, Judged, MetaTrained, _adam, _check, _course, _share
+from sharewise.meta._train import (
+    PATIENCE,
+    Judged,
+    MetaTrained,
+    adam_for,
+    check_budget,
+    rate_course,
+    share_used,
+)
 
 
 @final
@@ -74,12 +82,14 @@ def learn_rows(
     Raises:
         OptionError: Not exactly one of `steps` and `seconds` is given, or an option is out of its range.
     """
-    _check(steps, seconds, 0, None, warmup, every)
+    check_budget(steps, seconds, 0, None, warmup, every)
     parameters = list({id(p): p for part in learnt for p in part.parameters() if p.requires_grad}.values())
     found = MetaTrained("finished", 0, 0.0)
     if not parameters:
         return MetaTrained("nothing to learn", 0, 0.0, because="no parameter of the network is trainable.")
-    optimizer = torch.optim.AdamW(parameters, rate, weight_decay=decay) if decay else _adam(parameters, rate)
+    optimizer = (
+        torch.optim.AdamW(parameters, rate, weight_decay=decay) if decay else adam_for(parameters, rate)
+    )
     full = [group["lr"] for group in optimizer.param_groups]
     best: tuple[float, dict[str, Tensor]] | None = None
     began, judged_at, bad = time.process_time(), 0.0, 0
@@ -97,9 +107,9 @@ def learn_rows(
     with torch.random.fork_rng(devices=[]):
         for part in learnt:
             part.train()
-        while (share := _share(found.steps, steps, seconds, began)) < 1:
+        while (share := share_used(found.steps, steps, seconds, began)) < 1:
             for group, highest in zip(optimizer.param_groups, full, strict=True):
-                group["lr"] = highest * _course(share, warmup)
+                group["lr"] = highest * rate_course(share, warmup)
             torch.manual_seed(int(np.random.SeedSequence([seed, found.steps]).generate_state(1)[0]))
             loss = loss_of(found.steps)
             value = float(loss.detach())

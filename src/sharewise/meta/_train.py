@@ -99,22 +99,22 @@ def meta_train(
         OptionError: Not exactly one of `steps` and `seconds` is given, or an option is out of its range.
         DataError: The drawn episodes cannot be learnt from.
     """
-    _check(steps, seconds, start, until, warmup, every)
+    check_budget(steps, seconds, start, until, warmup, every)
     parameters = [parameter for parameter in learner.parameters() if parameter.requires_grad]
     if not parameters:
         return MetaTrained(
             "nothing to learn", start, 0.0, because=f"{learner.name} has no parameters to learn."
         )
-    chosen = _adam(parameters, rate) if optimizer is None else optimizer
+    chosen = adam_for(parameters, rate) if optimizer is None else optimizer
     full = [group["lr"] for group in chosen.param_groups]
     found = MetaTrained("finished", start, 0.0)
     best: dict[str, Tensor] | None = None
     began, judged_at, bad, modes = time.process_time(), 0.0, 0, learner.training
     learner.train()
     with torch.random.fork_rng(devices=[]):
-        while (share := _share(found.steps, steps, seconds, began)) < 1 and found.steps != until:
+        while (share := share_used(found.steps, steps, seconds, began)) < 1 and found.steps != until:
             for group, highest in zip(chosen.param_groups, full, strict=True):
-                group["lr"] = highest * _course(share, warmup)
+                group["lr"] = highest * rate_course(share, warmup)
             loss = _step(learner, draw, chosen, parameters, clip, seed, found.steps)
             found.steps += 1
             found.losses.append(loss)
@@ -178,29 +178,35 @@ def _signed(score: float, metric: str) -> float:
     return score if metric == "accuracy" else -score
 
 
-def _adam(parameters: Sequence[nn.Parameter], rate: float) -> Optimizer:
+def adam_for(parameters: Sequence[nn.Parameter], rate: float) -> Optimizer:
+    """Adam, with parameters of a single number at `ALONE` times the rate."""
     alone = [parameter for parameter in parameters if parameter.ndim == 0]
     rest = [parameter for parameter in parameters if parameter.ndim > 0]
     groups = [{"params": rest, "lr": rate}, {"params": alone, "lr": ALONE * rate}]
     return torch.optim.Adam([group for group in groups if group["params"]], lr=rate)
 
 
-def _share(step: int, steps: int | None, seconds: float | None, began: float) -> float:
+def share_used(step: int, steps: int | None, seconds: float | None, began: float) -> float:
     """Of the budget, how much is used."""
     if steps is not None:
         return step / steps
     return (time.process_time() - began) / (seconds or 1.0)
 
 
-def _course(share: float, warmup: float) -> float:
+def rate_course(share: float, warmup: float) -> float:
     """Factor of the rate: a short way up, then down a half cosine."""
     rise = min(1.0, (share + 0.01) / warmup) if warmup > 0 else 1.0
     return rise * (0.5 + 0.5 * math.cos(math.pi * min(share, 1.0)))
 
 
-def _check(
+def check_budget(
     steps: int | None, seconds: float | None, start: int, until: int | None, warmup: float, every: float
 ) -> None:
+    """Refuses a training without an end, or shares that are none.
+
+    Raises:
+        OptionError: One of the arguments is off.
+    """
     if (steps is None) == (seconds is None):
         raise OptionError(
             f"A training has one budget, steps or seconds; got steps={steps} and seconds={seconds}. Pass one of them."

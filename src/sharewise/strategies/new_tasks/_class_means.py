@@ -35,6 +35,42 @@ DRAWS = 60
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """What the rows of classes say of both covariances, before any is shrunken.
+
+    Attributes:
+        centre: ``(P,)`` m_0.
+        axes: ``(P, q)`` the directions looked at.
+        within: ``(q, q)`` around the classes' means.
+        means: ``(C, q)`` of the ``C`` classes.
+        counts: ``(C,)`` rows.
+    """
+
+    centre: Array
+    axes: Array
+    within: Array
+    means: Array
+    counts: Array
+
+    @classmethod
+    def of(cls, X: Array, task: Rows) -> Scatter:
+        """From ``(n, P)`` rows and their classes ``(n,)``."""
+        codes, place, counts = np.unique(task, return_inverse=True, return_counts=True)
+        centre = X.mean(axis=0)
+        Z, axes = X - centre, np.eye(X.shape[1])
+        if X.shape[1] > MOST_FEATURES:
+            _, turned = np.linalg.eigh(Z.T @ Z)
+            axes = np.ascontiguousarray(turned[:, ::-1][:, :MOST_FEATURES])
+            Z = Z @ axes
+        means = np.zeros((len(codes), Z.shape[1]))
+        np.add.at(means, place, Z)
+        means /= counts[:, None]
+        apart = Z - means[place]
+        within = apart.T @ apart / max(len(Z) - len(codes), 1)
+        return cls(centre, axes, within, means, counts.astype(np.float64))
+
+
+@dataclass(frozen=True)
 class Subspace:
     """Where classes differ.
 
@@ -49,31 +85,19 @@ class Subspace:
     between: Array
 
     @classmethod
-    def fit(cls, X: Array, task: Rows, shrinkage: tuple[float, float]) -> Subspace:
-        """From ``(n, P)`` rows and their classes ``(n,)``; ``shrinkage`` of S_w and of S_b."""
-        codes, place, counts = np.unique(task, return_inverse=True, return_counts=True)
-        centre = X.mean(axis=0)
-        Z, axes = X - centre, np.eye(X.shape[1])
-        if X.shape[1] > MOST_FEATURES:
-            _, turned = np.linalg.eigh(Z.T @ Z)
-            axes = np.ascontiguousarray(turned[:, ::-1][:, :MOST_FEATURES])
-            Z = Z @ axes
-        means = np.zeros((len(codes), Z.shape[1]))
-        np.add.at(means, place, Z)
-        means /= counts[:, None]
-        apart = Z - means[place]
-        within = apart.T @ apart / max(len(Z) - len(codes), 1)
+    def of(cls, found: Scatter, shrinkage: tuple[float, float]) -> Subspace:
+        """With shares of the identity in S_w and of S_b."""
+        within = found.within
         size = max(float(np.trace(within)) / len(within), 1e-12)
         within = (1 - shrinkage[0]) * within + shrinkage[0] * size * np.eye(len(within))
         values, vectors = np.linalg.eigh(within)
         whiten = vectors / np.sqrt(np.maximum(values, 1e-9 * size))
-        spread, turn = np.linalg.eigh(np.cov((means @ whiten).T).reshape(len(within), -1))
+        spread, turn = np.linalg.eigh(np.cov((found.means @ whiten).T).reshape(len(within), -1))
         # Fewer classes than features leave most directions without any spread: few classes say little of S_b.
         spread = (1 - shrinkage[1]) * spread + shrinkage[1] * spread.mean()
-        between = np.maximum(
-            spread - float((1 / counts).mean()), 1e-3
-        )  # a mean of n rows varies by 1/n besides
-        return cls(centre, axes @ (whiten @ turn), between)
+        # A mean of n rows varies by 1/n besides.
+        between = np.maximum(spread - float((1 / found.counts).mean()), 1e-3)
+        return cls(found.centre, found.axes @ (whiten @ turn), between)
 
     def project(self, X: Array) -> Array:
         """``(n, P) -> (n, d)``."""
@@ -153,27 +177,27 @@ def fit_class_means(sample: TaskSample, run: Run) -> Adapter:
             sample.task, sample.y, judge, shots=sample.shots, ways=sample.ways, classes=sample.classes,
             queries=sample.queries, count=DRAWS, seed=run.seed,
         )  # fmt: skip
-        losses = np.array(
-            [_losses(X, sample.task, learn, draws, share, sample.width, run) for share in SHRINKAGES]
-        )
+        found = Scatter.of(X[learn], sample.task[learn])
+        losses = np.array([_losses(X, found, draws, share, sample.width, run) for share in SHRINKAGES])
         if np.isfinite(losses).all():
             best, sharp = np.unravel_index(int(losses.argmin()), losses.shape)
             shrinkage, sharpness = SHRINKAGES[int(best)], SHARPNESSES[int(sharp)]
     run.tick(fits=1)
-    return ClassMeansAdapter(rows, Subspace.fit(X[whole], sample.task[whole], shrinkage), sharpness)
+    return ClassMeansAdapter(
+        rows, Subspace.of(Scatter.of(X[whole], sample.task[whole]), shrinkage), sharpness
+    )
 
 
 def _losses(
     X: Array,
-    task: Rows,
-    learn: Rows,
+    found: Scatter,
     draws: list[Draw],
     shrinkage: tuple[float, float],
     classes: int,
     run: Run,
 ) -> Array:
     """Mean log loss of each sharpness; NaN where no draw is served."""
-    space = Subspace.fit(X[learn], task[learn], shrinkage)
+    space = Subspace.of(found, shrinkage)
     used = np.unique(np.concatenate([draw.query for draw in draws]))
     used = np.unique(np.concatenate([used, *[s for draw in draws for s in draw.supports if s is not None]]))
     Z = np.full((len(X), len(space.between)), np.nan)

@@ -28,9 +28,14 @@ from sharewise.tasks import Array
 LEARNER: dict[str, Option] = {"tune": "l2-sp", "optimizer": "adam", "rate": 0.03}
 OWN_NETWORK = (
     configuration("fresh", hidden=32, pull=0.1, steps=20),
-    configuration("fresh", hidden=32, pull=1.0, steps=20),
+    configuration("fresh", hidden=32, pull=0.01, steps=20),
 )
-"""How strongly weights are held where they start."""
+"""How strongly weights are held where they start, in long tables."""
+OWN_POOL = (
+    configuration("fresh", hidden=32, pull=0.01, steps=20, unit=0),
+    configuration("fresh", hidden=32, pull=0.001, steps=40),
+)
+"""In pools, whose rows have up to a thousand numbers: inputs of their own length, or more steps."""
 OWN_TENSORS = (configuration("fresh", pull=0.02, steps=15),)
 """Over the user's own encoder, each task by itself: dear, so from effort 2 on."""
 
@@ -39,7 +44,7 @@ def own_network_configurations(sample: TaskSample, effort: int) -> tuple[Configu
     """What to try, best guess first."""
     if sample.table.reads_tensors:
         return OWN_TENSORS if effort >= 2 else ()
-    return OWN_NETWORK[: 1 if effort == 0 else None]
+    return (OWN_NETWORK if sample.ways is None else OWN_POOL)[: 1 if effort == 0 else None]
 
 
 def fit_own_network(sample: TaskSample, configuration: Configuration, run: Run, seconds: float) -> OwnNetwork:

@@ -64,7 +64,7 @@ def default_draws(problem: Problem, folds: int) -> tuple[int, int, int]:
     """Draws, draws for validation, and query rows: some hundred draws a round, enough that luck in the draw is small
     beside that of the tasks."""
     if is_pool(problem):
-        return 100, 50, 15
+        return 50, 25, 15
     tasks = max(len(np.unique(codes_of(problem))) // folds, 1)
     each = int(np.clip(150 // tasks, 1, 8))
     return each, max(each // 2, 1), 50

@@ -10,12 +10,15 @@ import pytest
 
 import sharewise as sw
 from sharewise.errors import DataError, OptionError
-from sharewise.problems import Problem
-from sharewise.strategies.new_tasks import draws_of
+from sharewise.families import Part, Run
+from sharewise.families._parts import ConstantPart
+from sharewise.problems import Problem, Table
+from sharewise.strategies.new_tasks import Adapter, draws_of
 from sharewise.studies import Clock, Protocol
 from sharewise.studies.new_tasks import check_apart, check_form, make_task_round, units_of, ways_of
 from sharewise.studies.new_tasks._plan import LEARNING, Cheap, choose_plan
 from sharewise.studies.new_tasks._tasks import rounds_at_most
+from sharewise.studies.new_tasks._trial import Judge
 
 PROTOCOL = Protocol("new", 3, (), ())
 
@@ -230,3 +233,30 @@ def test_rows_without_a_label_are_kept_for_pretraining() -> None:
     assert len(problem.unlabelled) == 25
     assert np.array_equal(problem.unlabelled.columns[0].values, frame["a"].to_numpy()[:25])
     assert schools().unlabelled is None
+
+
+def test_nobody_is_asked_about_numbers_of_labels_that_no_task_has() -> None:
+    problem = schools(rows=9)
+    protocol = Protocol("new", 3, (), (), shots=(1, 100))
+    draws = draws_of(
+        problem.level, problem.labels[:, 0], np.arange(len(problem)), shots=protocol.shots, ways=None,
+        classes=None, queries=5, count=1, seed=0,
+    )  # fmt: skip
+    asked: list[int] = []
+
+    class Counting(Adapter):
+        def encode(self, table: Table) -> Any:
+            return np.zeros((len(table), 0))
+
+        def adapt(self, X: Any, y: Any, classes: int | None) -> Part:
+            return ConstantPart(np.array([y.mean()]))
+
+        def predict_each(self, X: Any, jobs: Any, classes: int | None) -> Any:
+            asked.append(len(jobs))
+            return super().predict_each(X, jobs, classes)
+
+    errors = Judge(problem, protocol, 0, Counting(), Run(0)).errors(draws)
+    assert asked == [12]
+    assert errors.shape == (2, 2, 12)
+    assert np.isfinite(errors[:, 0]).all()
+    assert np.isnan(errors[:, 1]).all()

@@ -46,7 +46,7 @@ def answer_new(bench: Bench) -> Answer:
     ledger = [ledger_line(result) for result in bench.store.results(predictions=False)]
     notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
     conclusion = conclude_new(problem, protocol, findings, _context(bench, findings, ledger, notes))
-    fit = partial(_fit, conclusion=conclusion)
+    fit = partial(_fit, plan=plan_of(bench), conclusion=conclusion)
     return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit)
 
 
@@ -81,8 +81,8 @@ def _context(
     }
 
 
-def _fit(bench: Bench, conclusion: NewConclusion) -> DeployedModel:
-    problem, plan = bench.problem, plan_of(bench)
+def _fit(bench: Bench, plan: NewPlan, conclusion: NewConclusion) -> DeployedModel:
+    problem = bench.problem
     recipes = _recipes(bench, plan, conclusion)
     fitted = refit_new(bench, plan, list(dict.fromkeys(recipe for _, recipe in recipes)))
     adapters: tuple[tuple[tuple[int, Adapter], ...], ...] = tuple(

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -157,6 +158,8 @@ class Pool:
         if seat not in self._seats:
             import loky
 
+            # A worker that grew is replaced between two jobs, and nothing is lost: nothing that users could act on.
+            warnings.filterwarnings("ignore", "A worker (was restarted|stopped) while some jobs", UserWarning)
             self._seats[seat] = loky.ProcessPoolExecutor(
                 1, env=_THREADS, initializer=_initialise, initargs=(self.problem, os.getpid())
             )

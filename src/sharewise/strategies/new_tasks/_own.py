@@ -175,7 +175,9 @@ class Own(NewTaskStrategy):
             return ()
         if family == "linear":
             return LINEAR
-        return TREES if family == "trees" and not sample.table.reads_tensors else ()
+        if family != "trees" or sample.table.reads_tensors:
+            return ()
+        return TREES if sample.ways is None else TREES[1:]  # few rows a class leave no room for larger leaves
 
     def fit(
         self, sample: TaskSample, family: str, configuration: Configuration, run: Run, *, seconds: float

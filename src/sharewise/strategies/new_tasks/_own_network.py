@@ -44,7 +44,9 @@ def own_network_configurations(sample: TaskSample, effort: int) -> tuple[Configu
     """What to try, best guess first."""
     if sample.table.reads_tensors:
         return OWN_TENSORS if effort >= 2 else ()
-    return (OWN_NETWORK if sample.ways is None else OWN_POOL)[: 1 if effort == 0 else None]
+    if sample.ways is not None:
+        return OWN_POOL[: 1 if effort < 2 else None]
+    return OWN_NETWORK[: 1 if effort == 0 else None]
 
 
 def fit_own_network(sample: TaskSample, configuration: Configuration, run: Run, seconds: float) -> OwnNetwork:

@@ -97,6 +97,8 @@ class Judge:
                 if support is not None and y is not None:
                     places.append(place)
                     jobs.append((np.searchsorted(rows, support), y, np.searchsorted(rows, draw.query)))
+            if not jobs:
+                continue
             for place, prediction in zip(
                 places, self.adapter.predict_each(X, jobs, self.classes), strict=True
             ):

@@ -21,6 +21,7 @@ torch.Size([20, 5, 2])
 from sharewise.networks._adapters import Adapters
 from sharewise.networks._base import Features, MultiTaskNetwork, Size, feature_tensors
 from sharewise.networks._conditioned import Conditioned
+from sharewise.networks._crf import LinearChainCRF
 from sharewise.networks._cross_stitch import CrossStitch
 from sharewise.networks._dselect_k import DSelectK
 from sharewise.networks._encoders import mlp, small_cnn
@@ -57,6 +58,7 @@ __all__ = [
     "Features",
     "HardSharing",
     "Heads",
+    "LinearChainCRF",
     "LowRank",
     "MMoE",
     "MultiTaskNetwork",

@@ -5,7 +5,8 @@ both at once is allowed. `Problem.from_frame` finds out which cells are features
 refuses what cannot be compared fairly (a feature that is the target, a task without rows), and says
 in `Problem.notes` what it changed. `Problem.from_datasets` does the same for datasets of tensors, one a
 task, that an encoder of the user's own reads. `split` divides the rows, `profile` describes them, `fingerprint`
-tells one set of data from another, and `Schema` reads the next table the same way.
+tells one set of data from another, and `Schema` reads the next table the same way. `Sentences` hold words with a tag
+each, from CoNLL-U, CoNLL columns and IOB2 files.
 
 >>> import numpy as np
 >>> from sharewise.problems import Problem, split
@@ -19,6 +20,8 @@ tells one set of data from another, and `Schema` reads the next table the same w
 """
 
 from sharewise.problems._build import one_task
+from sharewise.problems._conll_columns import read_conll, read_iob2
+from sharewise.problems._conllu import read_conllu
 from sharewise.problems._description import read_problem
 from sharewise.problems._encoder import check_form as check_encoder_form
 from sharewise.problems._encoder import encoder_digest
@@ -29,6 +32,7 @@ from sharewise.problems._problem import Problem, Target, Task
 from sharewise.problems._profile import Profile, profile
 from sharewise.problems._readers import read_table
 from sharewise.problems._schema import Schema
+from sharewise.problems._sentences import Sentences
 from sharewise.problems._splits import Fold, outer_folds, split
 from sharewise.problems._table import Column, ColumnKind, Table
 
@@ -40,6 +44,7 @@ __all__ = [
     "Problem",
     "Profile",
     "Schema",
+    "Sentences",
     "Table",
     "Target",
     "Task",
@@ -50,6 +55,9 @@ __all__ = [
     "one_task",
     "outer_folds",
     "profile",
+    "read_conll",
+    "read_conllu",
+    "read_iob2",
     "read_problem",
     "read_table",
     "split",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sharewise.errors import StorageError
 from sharewise.families import FAMILY_STATE, Part
 from sharewise.modalities import PiecewiseLinear, TabularEncoder
+from sharewise.modalities.text import TEXT_STATE
 from sharewise.problems import Column, Schema, Table, Target
 from sharewise.strategies import STRATEGY_STATE
 from sharewise.strategies.new_tasks import NEW_TASK_STATE
@@ -69,6 +70,7 @@ KNOWN: dict[str, type] = {
         *FAMILY_STATE,
         *STRATEGY_STATE,
         *NEW_TASK_STATE,
+        *TEXT_STATE,
         Binary,
         Column,
         Multiclass,

@@ -66,5 +66,5 @@ def default_draws(problem: Problem, folds: int) -> tuple[int, int, int]:
     if is_pool(problem):
         return 50, 25, 15
     tasks = max(len(np.unique(codes_of(problem))) // folds, 1)
-    each = int(np.clip(150 // tasks, 1, 8))
+    each = int(np.clip(90 // tasks, 1, 5))
     return each, max(each // 2, 1), 50

@@ -155,7 +155,7 @@ def test_interrupted_while_refitting_loses_no_trial(
     problem: sw.Problem, finished: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("sharewise._compare.refit_all", _raise)
+        patch.setattr("sharewise._known.refit_all", _raise)
         with pytest.raises(KeyboardInterrupt):
             _compare(problem, tmp_path)
     assert not (tmp_path / "verdict.json").exists()

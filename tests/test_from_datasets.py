@@ -301,7 +301,7 @@ def test_a_number_that_is_none(label: Any) -> None:
 @pytest.mark.parametrize(
     ("tasks", "error", "message"),
     [
-        ({"digit": (digits(), THREE)}, DataError, "at least two tasks; got 'digit'"),
+        ({"size": (sizes(), Regression())}, DataError, "at least two tasks; got 'size'"),
         ({}, DataError, "got none"),
         ([digits(), sizes()], OptionError, "by task"),
         ({"digit": digits(), "size": sizes()}, OptionError, "'digit' is a TensorDataset"),

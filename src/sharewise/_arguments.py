@@ -90,15 +90,14 @@ def _shots(given: object) -> tuple[int, ...]:
     if given is None:
         return Protocol.shots
     listed = [given] if isinstance(given, int) or not isinstance(given, Iterable) else list(given)
-    right = [k for k in listed if isinstance(k, int) and not isinstance(k, bool) and 1 <= k <= MOST_SHOTS]
-    wrong = [k for k in listed if k not in right or isinstance(k, bool)]
-    if wrong or not listed:
-        raise OptionError(
-            f"shots are whole numbers of labels from 1 to {MOST_SHOTS:,}; got {wrong[0]!r}."
-            if wrong
-            else "shots are numbers of labels, as in --shots 1,5,20; got none."
-        )
-    return tuple(sorted(set(right)))
+    counts: set[int] = set()
+    for k in listed:
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MOST_SHOTS:
+            raise OptionError(f"shots are whole numbers of labels from 1 to {MOST_SHOTS:,}; got {k!r}.")
+        counts.add(k)
+    if not counts:
+        raise OptionError("shots are numbers of labels, as in --shots 1,5,20; got none.")
+    return tuple(sorted(counts))
 
 
 def _ways(given: object) -> int:

@@ -43,17 +43,18 @@ def answer_new(bench: Bench) -> Answer:
     """Run the study and decide."""
     problem, protocol = bench.problem, bench.protocol
     findings = conduct_new(bench)
+    plan = plan_of(bench)
     ledger = [ledger_line(result) for result in bench.store.results(predictions=False)]
     notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
-    conclusion = conclude_new(problem, protocol, findings, _context(bench, findings, ledger, notes))
-    fit = partial(_fit, plan=plan_of(bench), conclusion=conclusion)
+    conclusion = conclude_new(problem, protocol, findings, _context(bench, plan, findings, ledger, notes))
+    fit = partial(_fit, plan=plan, conclusion=conclusion)
     return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit)
 
 
 def _context(
-    bench: Bench, findings: NewFindings, ledger: list[dict[str, Any]], notes: tuple[str, ...]
+    bench: Bench, plan: NewPlan, findings: NewFindings, ledger: list[dict[str, Any]], notes: tuple[str, ...]
 ) -> dict[str, Any]:
-    problem, protocol, plan = bench.problem, bench.protocol, plan_of(bench)
+    problem, protocol = bench.problem, bench.protocol
     tasks, units = units_of(problem)
     return {
         "protocol": {

@@ -90,29 +90,14 @@ def boost(
 ) -> tuple[str, ...]:
     """One booster a fold, each on its training rows; their texts."""
     rows = len(folds[0][0])
-    params: dict[str, Any] = {
-        "objective": "regression",
-        "learning_rate": configuration.get("learning_rate", 0.05),
-        "num_leaves": int(min(configuration.get("leaves", 15), max(2, rows // 4))),
-        "min_data_in_leaf": int(configuration.get("least_rows", float(np.clip(rows // 30, 2, 20)))),
-        "min_data_per_group": 5,
-        "cat_smooth": 10.0,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "feature_fraction": configuration.get("feature_fraction", 0.8) if X.shape[1] > 4 else 1.0,
-        "lambda_l2": configuration.get("lambda_l2", 1.0),
-        "seed": run.seed % 2**31,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-        "feature_pre_filter": False,
-    }
-    if isinstance(kind, Binary):
-        params["objective"] = "binary"
-    elif isinstance(kind, Classification):
-        params |= {"objective": "multiclass", "num_class": kind.width}
-
+    params = booster_params(
+        kind,
+        configuration,
+        run,
+        leaves=int(min(configuration.get("leaves", 15), max(2, rows // 4))),
+        least_rows=int(configuration.get("least_rows", float(np.clip(rows // 30, 2, 20)))),
+        features=configuration.get("feature_fraction", 0.8) if X.shape[1] > 4 else 1.0,
+    )
     whole = lightgbm.Dataset(
         X, y, categorical_feature=list(categorical), params=params, free_raw_data=False
     ).construct()
@@ -128,6 +113,40 @@ def boost(
         booster.model_to_string(num_iteration=int(stop) + 1)
         for booster, stop in zip(boosters, stops, strict=True)
     )
+
+
+def booster_params(
+    kind: Kind, configuration: Configuration, run: Run, *, leaves: int, least_rows: int, features: float
+) -> dict[str, Any]:
+    """LightGBM's settings for a kind of labels, one thread and the same trees for the same seed.
+
+    Args:
+        least_rows: Of a leaf.
+        features: Share of the features that each tree sees.
+    """
+    params: dict[str, Any] = {
+        "objective": "regression",
+        "learning_rate": configuration.get("learning_rate", 0.05),
+        "num_leaves": leaves,
+        "min_data_in_leaf": least_rows,
+        "min_data_per_group": 5,
+        "cat_smooth": 10.0,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "feature_fraction": features,
+        "lambda_l2": configuration.get("lambda_l2", 1.0),
+        "seed": run.seed % 2**31,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+        "feature_pre_filter": False,
+    }
+    if isinstance(kind, Binary):
+        params["objective"] = "binary"
+    elif isinstance(kind, Classification):
+        params |= {"objective": "multiclass", "num_class": kind.width}
+    return params
 
 
 def _grow(boosters: Sequence[lightgbm.Booster], most: int, run: Run) -> Array:

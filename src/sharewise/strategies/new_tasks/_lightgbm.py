@@ -13,7 +13,8 @@ import lightgbm
 import numpy as np
 
 from sharewise.families import Configuration, Run
-from sharewise.tasks import Array, Binary, Classification, Kind
+from sharewise.families._boosting import booster_params
+from sharewise.tasks import Array, Kind
 
 MOST_ROUNDS = 600
 PATIENCE = 30
@@ -46,28 +47,14 @@ def grow_booster(
         until: CPU time of the process, in seconds, at which growing ends.
     """
     rows = len(train[1])
-    params = {
-        "objective": "regression",
-        "learning_rate": setting.get("learning_rate", 0.05),
-        "num_leaves": int(setting.get("leaves", 15)),
-        "min_data_in_leaf": int(setting.get("least_rows", float(np.clip(rows // 100, 2, 20)))),
-        "min_data_per_group": 5,
-        "cat_smooth": 10.0,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "feature_fraction": 0.8 if train[0].shape[1] > 4 else 1.0,
-        "lambda_l2": setting.get("lambda_l2", 1.0),
-        "seed": run.seed % 2**31,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-        "feature_pre_filter": False,
-    }
-    if isinstance(kind, Binary):
-        params["objective"] = "binary"
-    elif isinstance(kind, Classification):
-        params |= {"objective": "multiclass", "num_class": kind.width}
+    params = booster_params(
+        kind,
+        setting,
+        run,
+        leaves=int(setting.get("leaves", 15)),
+        least_rows=int(setting.get("least_rows", float(np.clip(rows // 100, 2, 20)))),
+        features=0.8 if train[0].shape[1] > 4 else 1.0,
+    )
     inside = lightgbm.Dataset(
         train[0], train[1], init_score=_flat(train[2]), categorical_feature=list(categorical), params=params
     )

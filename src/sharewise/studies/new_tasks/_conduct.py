@@ -18,7 +18,7 @@ from sharewise.strategies.new_tasks import NEW_TASK_STRATEGIES
 from sharewise.studies._bench import Bench
 from sharewise.studies._plan import FINISH
 from sharewise.studies._protocol import EFFORTS, Protocol
-from sharewise.studies._trial import Result, Spec
+from sharewise.studies._trial import Recipe, Result, Spec
 from sharewise.studies.new_tasks._findings import NewFindings
 from sharewise.studies.new_tasks._gather import gather
 from sharewise.studies.new_tasks._plan import LEARNING, Cheap, NewPlan, choose_plan
@@ -51,7 +51,7 @@ def conduct_new(bench: Bench) -> NewFindings:
             left = bench.clock.left(reserve=reserve)
             if index >= rounds and left is not None and left < 1.2 * seconds:
                 break
-            specs = [_at(spec, index) for spec in everything if spec.recipe in stay]
+            specs = [replace(spec, index=index) for spec in everything if spec.recipe in stay]
             began = bench.clock.elapsed()
             if not _run(bench, plan, specs, f"Fold {index + 1} of the tasks", reserve):
                 break
@@ -108,13 +108,13 @@ def specs_of(problem: Problem, protocol: Protocol, effort: int) -> list[Spec]:
     ]
 
 
-def survivors(results: Sequence[Result]) -> set[object]:
+def survivors(results: Sequence[Result]) -> set[Recipe]:
     """Recipes that may still be the best of their strategy and family at some number of labels."""
     pairs: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         if result.status == "done":
             pairs.setdefault((result.spec.strategy, result.spec.family), []).append(result)
-    stay: set[object] = set()
+    stay: set[Recipe] = set()
     for own in pairs.values():
         errors = np.stack([mean_known(np.stack(result.held_out, axis=-1)) for result in own])
         least = np.where(np.isnan(errors), np.inf, errors).min(axis=0)
@@ -129,20 +129,9 @@ def survivors(results: Sequence[Result]) -> set[object]:
     return stay
 
 
-def _at(spec: Spec, index: int) -> Spec:
-    return Spec(index, spec.effort, spec.cap, spec.strategy, spec.family, spec.configuration)
-
-
 def _results(bench: Bench, specs: Sequence[Spec]) -> list[Result]:
     kept = {result.spec.key: result for result in bench.store.results(index=specs[0].index)}
     return [kept[spec.key] for spec in specs if spec.key in kept]
-
-
-def new_trial_job(
-    protocol: Protocol, plan: NewPlan, spec: Spec, problem: Problem, deadline: float | None
-) -> Result:
-    """`run_new_trial` as a job for workers."""
-    return run_new_trial(problem, protocol, plan, spec, deadline)
 
 
 def _run(bench: Bench, plan: NewPlan, specs: Sequence[Spec], phase: str, reserve: float) -> bool:
@@ -150,7 +139,7 @@ def _run(bench: Bench, plan: NewPlan, specs: Sequence[Spec], phase: str, reserve
     missing = bench.missing(specs)
     if missing:
         bench.progress.phase(phase, len(missing))
-        jobs = [partial(new_trial_job, bench.protocol, plan, spec) for spec in missing]
+        jobs = [partial(run_new_trial, bench.protocol, plan, spec) for spec in missing]
         for _, result in bench.workers.map(jobs, lambda: bench.clock.left(reserve=reserve)):
             bench.keep(result)
     return not bench.missing(specs)

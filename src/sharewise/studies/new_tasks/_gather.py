@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -109,11 +110,5 @@ def _averaged(values: Sequence[Array]) -> Array:
 def _only(found: NewRound, asked: Sequence[int]) -> NewRound:
     """The round with some numbers of labels."""
     at = list(asked)
-    entries = tuple(
-        Entry(
-            e.strategy, e.family, e.configuration, e.shares, e.valid[at], e.test[at], e.score[at], e.seconds,
-            e.adapt_ms, e.predict_ms_per_1000_rows, e.size_bytes, e.fits, e.steps,
-        )
-        for e in found.entries
-    )  # fmt: skip
-    return NewRound(found.index, found.repeat, entries, tuple(found.tasks[place] for place in at))
+    entries = tuple(replace(e, valid=e.valid[at], test=e.test[at], score=e.score[at]) for e in found.entries)
+    return replace(found, entries=entries, tasks=tuple(found.tasks[place] for place in at))

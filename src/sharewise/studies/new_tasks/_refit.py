@@ -12,7 +12,7 @@ from sharewise.problems import Problem
 from sharewise.strategies.new_tasks import NEW_TASK_STRATEGIES, Adapter
 from sharewise.studies._bench import Bench
 from sharewise.studies._protocol import Protocol, derived_seed
-from sharewise.studies._trial import Recipe, Spec
+from sharewise.studies._trial import Recipe
 from sharewise.studies.new_tasks._plan import NewPlan
 from sharewise.studies.new_tasks._sample import sample_of
 from sharewise.studies.new_tasks._tasks import LEAST_UNITS, learners, units_of
@@ -46,12 +46,11 @@ def refit_new_job(
     tasks, units = units_of(problem)
     seed = derived_seed(protocol.seed, 10_000)
     train, valid = learners(tasks, units, np.unique(units), seed)
-    spec = Spec(0, plan.effort, None, recipe.strategy, recipe.family, recipe.configuration)
     found = []
     for target in range(len(problem.targets)):
         sample = sample_of(problem, protocol, plan, target, train, valid)
         run = Run(seed=seed, effort=plan.effort)
-        found.append(fit_adapter(sample, recipe.strategy, recipe.family, spec, run, plan.seconds))
+        found.append(fit_adapter(sample, recipe, run, plan.seconds))
     return tuple(found)
 
 
@@ -64,10 +63,10 @@ def fallback_adapters(bench: Bench) -> tuple[Adapter, ...]:
     problem, protocol = bench.problem, bench.protocol
     if problem.level is None or problem.table.reads_tensors:
         return ()
-    if len(np.unique(units_of(problem, least=0)[1])) < LEAST_UNITS:
+    tasks, units = units_of(problem, least=0)
+    if len(np.unique(units)) < LEAST_UNITS:
         return ()
     plan = NewPlan(0, 1, FALLBACK_SECONDS, 1, 1, 20)
-    tasks, units = units_of(problem)
     train, valid = learners(tasks, units, np.unique(units), derived_seed(protocol.seed, 10_000))
     strategy = NEW_TASK_STRATEGIES[FALLBACK[0]]
     sample = sample_of(problem, protocol, plan, 0, train, valid)

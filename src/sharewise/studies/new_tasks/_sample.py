@@ -12,9 +12,8 @@ from sharewise.studies.new_tasks._tasks import Codes, codes_of, is_pool, ways_of
 from sharewise.tasks import Classification, Kind, Multiclass
 
 
-def kind_of(problem: Problem, protocol: Protocol, target: int) -> Kind:
-    """Of one task: the target's, in a pool that of a drawn one."""
-    ways = ways_of(problem, protocol)
+def kind_of(problem: Problem, target: int, ways: int | None) -> Kind:
+    """Of one task: the target's, in a pool that of one drawn with so many classes."""
     return problem.targets[target].kind if ways is None else Multiclass(tuple(range(ways)))
 
 
@@ -22,18 +21,18 @@ def sample_of(
     problem: Problem, protocol: Protocol, plan: NewPlan, target: int, train: Codes, valid: Codes
 ) -> TaskSample:
     """Labelled rows of a target's training and validation tasks."""
-    codes = codes_of(problem)
+    codes, ways = codes_of(problem), ways_of(problem, protocol)
     known = ~np.isnan(problem.labels[:, target])
     rows = np.flatnonzero(known & np.isin(codes, np.concatenate([train, valid])))
     return TaskSample(
         problem.table.take(rows),
         problem.labels[rows, target],
         codes[rows],
-        kind_of(problem, protocol, target),
+        kind_of(problem, target, ways),
         problem.targets[target].metric,
         np.isin(codes[rows], train),
         protocol.shots,
-        ways_of(problem, protocol),
+        ways,
         plan.queries,
         problem.encoder,
         problem.unlabelled,
@@ -44,15 +43,15 @@ def test_draws(
     problem: Problem, protocol: Protocol, plan: NewPlan, target: int, tasks: Codes, *, count: int, seed: int
 ) -> list[Draw]:
     """The draws that everybody is judged on, with places in the problem's rows."""
-    codes = codes_of(problem)
+    codes, ways = codes_of(problem), ways_of(problem, protocol)
     rows = np.flatnonzero(~np.isnan(problem.labels[:, target]) & np.isin(codes, tasks))
-    kind = kind_of(problem, protocol, target)
+    kind = kind_of(problem, target, ways)
     return draws_of(
         codes,
         problem.labels[:, target],
         rows,
         shots=protocol.shots,
-        ways=ways_of(problem, protocol),
+        ways=ways,
         classes=kind.width if isinstance(kind, Classification) else None,
         queries=plan.queries,
         count=count,

@@ -114,7 +114,10 @@ def _folds(units: int, protocol: Protocol) -> int:
 
 def make_task_round(problem: Problem, protocol: Protocol, index: int) -> TaskRound:
     """The ``index``-th round: every task is tested once a repeat."""
-    tasks, units = units_of(problem)
+    return _round(*units_of(problem), protocol, index)
+
+
+def _round(tasks: Codes, units: Codes, protocol: Protocol, index: int) -> TaskRound:
     names = np.unique(units)
     folds = _folds(len(names), protocol)
     repeat, fold = divmod(index, folds)
@@ -138,7 +141,8 @@ def ways_of(problem: Problem, protocol: Protocol) -> int | None:
     """Classes of a drawn task: as many as asked for, where every side of every fold has them; None in a long table."""
     if not is_pool(problem):
         return None
-    folds = folds_of(problem, protocol)
-    around = [make_task_round(problem, protocol, index) for index in range(folds * protocol.repeats)]
+    tasks, units = units_of(problem)
+    folds = _folds(len(np.unique(units)), protocol)
+    around = [_round(tasks, units, protocol, index) for index in range(folds * protocol.repeats)]
     fewest = min(min(len(a.train), len(a.valid), len(a.test)) for a in around)
     return max(min(protocol.ways, fewest), 2)

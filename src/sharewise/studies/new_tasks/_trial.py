@@ -15,27 +15,27 @@ from sharewise.families import OutOfTime, Run
 from sharewise.problems import Problem
 from sharewise.strategies.new_tasks import NEW_TASK_STRATEGIES, Adapter, Draw, TaskSample
 from sharewise.studies._protocol import Protocol
-from sharewise.studies._trial import Result, Spec, peak_memory, reset_peak, size_of
+from sharewise.studies._trial import Recipe, Result, Spec, peak_memory, reset_peak, size_of
 from sharewise.studies.new_tasks._plan import NewPlan
 from sharewise.studies.new_tasks._sample import kind_of, sample_of, test_draws
-from sharewise.studies.new_tasks._tasks import codes_of, is_pool, make_task_round
+from sharewise.studies.new_tasks._tasks import codes_of, is_pool, make_task_round, ways_of
 from sharewise.tasks import Array, Classification, Metric
 
 TIMED = 9
 """Tasks that adapting is timed on."""
 
 
-def fit_adapter(
-    sample: TaskSample, strategy: str, family: str, spec: Spec, run: Run, seconds: float
-) -> Adapter:
-    """What a configuration learns from a sample."""
-    return NEW_TASK_STRATEGIES[strategy].fit(sample, family, spec.configuration, run, seconds=seconds)
+def fit_adapter(sample: TaskSample, recipe: Recipe, run: Run, seconds: float) -> Adapter:
+    """What a recipe learns from a sample."""
+    strategy = NEW_TASK_STRATEGIES[recipe.strategy]
+    return strategy.fit(sample, recipe.family, recipe.configuration, run, seconds=seconds)
 
 
 def run_new_trial(
-    problem: Problem, protocol: Protocol, plan: NewPlan, spec: Spec, deadline: float | None
+    protocol: Protocol, plan: NewPlan, spec: Spec, problem: Problem, deadline: float | None
 ) -> Result:
-    """Fit, adapt and judge; a failure is a value in the result, not an exception.
+    """Fit, adapt and judge; a failure is a value in the result, not an exception. With its first three arguments
+    given it is a job for workers.
 
     The result's ``held_out`` holds a ``(K,)`` array of mean validation errors a target; ``test`` two ``(K, M)`` arrays
     a target, errors and scores by test task, and last ``[CPU seconds of learning, ms of adapting, CPU seconds of all]``.
@@ -50,7 +50,7 @@ def run_new_trial(
         for target in range(len(problem.targets)):
             before = time.process_time()
             sample = sample_of(problem, protocol, plan, target, around.train, around.valid)
-            adapter = fit_adapter(sample, spec.strategy, spec.family, spec, run, plan.seconds)
+            adapter = fit_adapter(sample, spec.recipe, run, plan.seconds)
             learning += time.process_time() - before
             judge = Judge(problem, protocol, target, adapter, run)
             valid = test_draws(
@@ -82,7 +82,7 @@ class Judge:
     def __init__(self, problem: Problem, protocol: Protocol, target: int, adapter: Adapter, run: Run) -> None:
         self.problem, self.adapter, self.run = problem, adapter, run
         self.metric: Metric = problem.targets[target].metric
-        kind = kind_of(problem, protocol, target)
+        kind = kind_of(problem, target, ways_of(problem, protocol))
         self.classes = kind.width if isinstance(kind, Classification) else None
         self.shots = protocol.shots
 

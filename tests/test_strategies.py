@@ -162,19 +162,19 @@ class _Recorder(Family):
     def __init__(self) -> None:
         self.seen: list[Sample] = []
 
-    def configurations(self, problem, *, effort, together):
+    def table_configurations(self, problem, *, effort, together):
         return (Configuration("none"),)
 
-    def space(self, problem, *, together):
+    def table_space(self, problem, *, together):
         return {}
 
-    def alone(self, sample, configuration, run):
+    def table_alone(self, sample, configuration, run):
         from sharewise.families import Fit
 
         self.seen.append(sample)
         return Fit(_Fixed((np.zeros(1),)), [np.ones((len(sample), 1))])
 
-    def together(self, sample, configuration, run):
+    def table_together(self, sample, configuration, run):
         raise AssertionError("a chain fits one task at a time")
 
 

@@ -109,20 +109,20 @@ def _ways(given: object) -> int:
 
 
 def families_for(problem: Problem, families: Sequence[str] | None) -> Sequence[str] | None:
-    """The families asked for, or None for all; on tensors those that read them.
+    """The families asked for, or None for all; where rows are no plain table those that read them.
 
     Raises:
-        OptionError: One asked for cannot read the problem's tensors.
+        OptionError: One asked for cannot read the problem's rows.
     """
-    if not problem.table.reads_tensors:
+    able = tuple(name for name, family in FAMILIES.items() if family.reads(problem))
+    if len(able) == len(FAMILIES):
         return families
-    able = tuple(name for name, family in FAMILIES.items() if getattr(family, "reads_tensors", False))
     asked = able if families is None else [families] if isinstance(families, str) else list(families)
     unable = [name for name in asked if name in FAMILIES and name not in able]
     if unable or not able:
         raise OptionError(
-            f"families that read tensors through an encoder are {', '.join(able) or 'none in this version'}; "
-            f"got {f'{unable[0]!r}' if unable else 'a problem from datasets'}. Leave families out."
+            f"families that read these rows are {', '.join(able) or 'none: an extra is missing (text or images)'}; "
+            f"got {f'{unable[0]!r}' if unable else 'this problem'}. Leave families out, or install the extra."
         )
     return asked
 

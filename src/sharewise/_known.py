@@ -131,4 +131,5 @@ def _combined(problem: Problem, models: list[Model], weights: Array) -> Model:
         by_level[target, blank] = (
             weights.mean(axis=0) if blank.all() else by_level[target, ~blank].mean(axis=0)
         )
-    return BlendModel(tuple(models), by_level)
+    kinds = tuple(target.kind for target in problem.targets)
+    return BlendModel(tuple(models), by_level, kinds if any(kind.ragged for kind in kinds) else ())

@@ -19,7 +19,7 @@ class Linear(Family):
 
     name: ClassVar[str] = "linear"
 
-    def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+    def table_configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
         if not together:
             names = ("ridge", "elastic net")
         elif problem.is_wide:
@@ -29,14 +29,14 @@ class Linear(Family):
         numbers = all(isinstance(target.kind, Regression) for target in problem.targets)
         return tuple(configuration(name) for name in (names if effort >= 1 and numbers else names[:1]))
 
-    def space(self, problem: Problem, *, together: bool) -> Space:
+    def table_space(self, problem: Problem, *, together: bool) -> Space:
         return {}  # penalties, mixes and ranks are chosen on a grid inside every fit
 
-    def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def table_alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         fit = fit_ridge if configuration.learner == "ridge" else fit_elastic_net
         return fit_each(sample, "linear", run, fit)
 
-    def together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def table_together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         match configuration.learner:
             case "low-rank ridge":
                 return fit_low_rank(sample, run)

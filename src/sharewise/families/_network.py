@@ -62,17 +62,17 @@ class Network(StackedFamily):
     general training loop."""
 
     name: ClassVar[str] = "network"
-    reads_tensors: ClassVar[bool] = True
+    takes_encoders: ClassVar[bool] = True
 
-    def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+    def table_configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
         if problem.encoder is not None:
             return OWN + MORE_OF_OWN if effort >= 3 else OWN
         return (SMALL, LARGE) if effort >= 3 else (SMALL,)
 
-    def space(self, problem: Problem, *, together: bool) -> Space:
+    def table_space(self, problem: Problem, *, together: bool) -> Space:
         return {"mlp": RATES} if problem.encoder is None else {"encoder": OWN_RATES}
 
-    def further_space(self, problem: Problem) -> Space:
+    def table_further_space(self, problem: Problem) -> Space:
         if not FEWEST <= len(problem.tasks) <= MOST:
             return {}
         rates = RATES if problem.encoder is None else OWN_RATES

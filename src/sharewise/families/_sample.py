@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.problems import Problem, Table, Target
-from sharewise.tasks import Array
+from sharewise.tasks import Array, Kind
 
 Rows = NDArray[np.intp]
 Fold = tuple[Rows, Rows]
-Predictions = list[Array]
-"""One array ``(n, W_d)`` a target column; in a long problem each row's are for its own level."""
+Predictions = list[NDArray[Any]]
+"""One array ``(n, W_d)`` a target column; in a long problem each row's are for its own level. Of a ragged target an object
+array ``(n, 1)``, a cell a row."""
 
 
 class OutOfTime(Exception):
@@ -68,6 +69,7 @@ class Sample:
         folds: Inner (train, validation) positions into these rows. Validation parts are disjoint and,
             except under a time split, cover all rows.
         encoder: The user's own module, for a column of tensors; whoever trains takes a copy.
+        answers: Truths of ragged targets ``(n,)``, as in `Problem`.
     """
 
     table: Table
@@ -77,6 +79,7 @@ class Sample:
     n_levels: int
     folds: tuple[Fold, ...]
     encoder: Any = field(default=None, compare=False, repr=False)
+    answers: tuple[NDArray[np.object_] | None, ...] = field(default=(), repr=False)
 
     @classmethod
     def of(cls, problem: Problem, rows: Rows, folds: tuple[Fold, ...]) -> Sample:
@@ -94,6 +97,7 @@ class Sample:
             count,
             inner,
             problem.encoder,
+            tuple(None if cells is None else cells[rows] for cells in problem.answers),
         )
 
     def __len__(self) -> int:
@@ -133,7 +137,17 @@ class Sample:
 
     def blank(self) -> Predictions:
         """NaN predictions of the right shape, to be filled fold by fold."""
-        return [np.full((len(self), target.kind.width), np.nan) for target in self.targets]
+        return [blank(target.kind, len(self)) for target in self.targets]
+
+    def truths(self, target: int, rows: Rows) -> NDArray[Any]:
+        """Labels of labelled rows, or the cells of a ragged target."""
+        cells = self.answers[target] if self.answers else None
+        return self.labels[rows, target] if cells is None else cells[rows]
+
+
+def blank(kind: Kind, count: int) -> NDArray[Any]:
+    """Predictions of so many rows that say nothing yet."""
+    return np.full((count, kind.width), np.nan, dtype=object if kind.ragged else np.float64)
 
 
 class Model(ABC):

@@ -24,20 +24,20 @@ class StackedFamily(Family):
 
     @abstractmethod
     def alone_stacked(self, sample: Sample, configurations: Sequence[Configuration], run: Run) -> list[Fit]:
-        """`alone` for each configuration, in order; all of one shape."""
+        """`table_alone` for each configuration, in order; all of one shape."""
 
     @abstractmethod
     def together_stacked(
         self, sample: Sample, configurations: Sequence[Configuration], run: Run
     ) -> list[Fit]:
-        """`together` for each configuration, in order; all of one shape."""
+        """`table_together` for each configuration, in order; all of one shape."""
 
     @final
-    def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def table_alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         (fit,) = self.alone_stacked(sample, (configuration,), run)
         return fit
 
     @final
-    def together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def table_together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         (fit,) = self.together_stacked(sample, (configuration,), run)
         return fit

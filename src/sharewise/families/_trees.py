@@ -40,7 +40,7 @@ class Trees(Family):
 
     name: ClassVar[str] = "trees"
 
-    def configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+    def table_configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
         tried = 2 if effort >= 2 else 1
         forests = EXTRA_TREES[:tried]
         if together and not _stacks(problem):
@@ -49,14 +49,14 @@ class Trees(Family):
             return BOOSTING[:1]
         return BOOSTING[:tried] + forests
 
-    def space(self, problem: Problem, *, together: bool) -> Space:
+    def table_space(self, problem: Problem, *, together: bool) -> Space:
         return SPACE if not together or _stacks(problem) else {"extra-trees": SPACE["extra-trees"]}
 
-    def alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def table_alone(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         fit = fit_booster if configuration.learner == "boosting" else fit_forest
         return fit_each(sample, "trees", run, fit(configuration))
 
-    def together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
+    def table_together(self, sample: Sample, configuration: Configuration, run: Run) -> Fit:
         fit = fit_stacked_booster if configuration.learner == "boosting" else fit_shared_forest
         return fit(sample, configuration, run)
 

@@ -27,6 +27,8 @@ def fingerprint(problem: Problem) -> str:
     for target in problem.targets:
         classes = target.kind.classes if isinstance(target.kind, Classification) else ()
         _add_plain(digest, [target.name, target.kind.name, [[type(c).__name__, c] for c in classes]])
+        if target.kind.ragged:
+            _add_plain(digest, repr(target.kind))
     _add_array(digest, problem.labels)
     _add_plain(digest, [[task.name, task.target, task.level] for task in problem.tasks])
     _add_plain(digest, [problem.level_name, problem.levels])
@@ -34,6 +36,11 @@ def fingerprint(problem: Problem) -> str:
         _add_plain(digest, held is not None)
         if held is not None:
             _add_array(digest, held.astype(np.float64))
+    for cells in problem.answers:
+        _add_plain(digest, cells is not None)
+        for cell in () if cells is None else cells:
+            _add_plain(digest, None if cell is None else [cell.dtype.str, cell.shape])
+            digest.update(b"" if cell is None else np.ascontiguousarray(cell).data)
     if problem.unlabelled is not None:
         _add_table(digest, problem.unlabelled)
     if problem.encoder is not None:

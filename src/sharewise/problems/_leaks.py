@@ -62,6 +62,8 @@ def find_leaks(table: Table, targets: Sequence[Target], labels: Array) -> tuple[
     """Suspect features of each target; ``labels`` are ``(N, len(targets))``. Tensors are not looked into."""
     found: list[Leak] = []
     for d, target in enumerate(targets):
+        if target.kind.ragged:
+            continue
         rows = np.flatnonzero(~np.isnan(labels[:, d]))
         values = labels[rows, d]
         if not _can_surprise(values, len(table.columns)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ class Problem:
         rows: ``(N,)`` each row's place in the user's table, or None where there was none.
         encoder: The user's `torch.nn.Module` that turns a batch of the tensor column, as it is stored, into
             features ``(B, D)``; None in a problem without one. It is never trained itself: who trains takes a copy.
+        answers: Of each target whose kind is ragged the truths ``(N,)``, an array a row, None at gaps; None for the
+            other targets, and empty where no target is. ``labels`` are then 0 where there is an answer.
         unlabelled: Features of the table's rows without any label, or None where each has one; for pretraining only.
     """
 
@@ -79,6 +82,7 @@ class Problem:
     rows: NDArray[np.intp] | None = None
     encoder: object | None = field(default=None, compare=False, repr=False)
     unlabelled: Table | None = None
+    answers: tuple[NDArray[np.object_] | None, ...] = ()
 
     @classmethod
     def from_frame(
@@ -165,6 +169,66 @@ class Problem:
 
         return build(tasks, encoder=encoder, groups=groups, metric=metric)
 
+    @classmethod
+    def from_sentences(
+        cls,
+        sentences: object,
+        *,
+        kinds: Mapping[str, str] | None = None,
+        group: str | Sequence[Any] | None = "document",
+        metric: Mapping[str, str] | str | None = None,
+    ) -> Problem:
+        """A wide problem from sentences with tags: a task a column of tags.
+
+        Args:
+            sentences: `Sentences`, as `read_conllu`, `read_conll` and `read_iob2` give them.
+            kinds: ``tagging`` (a tag a word) or ``spans`` (IOB2) by column, for the columns to be tasks; None for all
+                columns, those in IOB2 being spans.
+            group: ``document`` keeps sentences of one text on one side of every split where they name their text;
+                or a value a sentence; None splits sentence by sentence.
+            metric: By task, or one name for all.
+
+        Raises:
+            DataError: The sentences break a rule; the message says where, and the way out.
+            OptionError: A kind or metric is unknown or does not fit.
+        """
+        from sharewise.problems._build_sentences import build
+
+        return build(sentences, kinds=kinds, group=group, metric=metric)
+
+    @classmethod
+    def from_pictures(
+        cls,
+        pictures: object,
+        tasks: Mapping[str, tuple[Any, Any]],
+        *,
+        size: int | tuple[int, int] | None = None,
+        channels: int | None = None,
+        group: Sequence[Any] | None = None,
+        metric: Mapping[str, str] | str | None = None,
+        root: str | Path = ".",
+    ) -> Problem:
+        """A wide problem from pictures: attributes, masks and boxes of each.
+
+        Args:
+            pictures: Paths or arrays, one a row; or a folder.
+            tasks: By name the answers, one a picture, and their kind: ``multiclass``, ``binary``, ``regression``,
+                `Segmentation` (masks: paths or arrays of class codes of the picture's size) or `Detection` (boxes a
+                picture: ``(n, 5)`` x1, y1, x2, y2 in the picture's own pixels and the class's code). None is a gap.
+            size: Width and height that pictures are decoded to, or one number for both.
+            channels: 1 or 3; as most pictures have them where None.
+            group: A value a picture; equal values stay on one side of every split.
+            metric: By task, or one name for all.
+            root: Where relative paths begin.
+
+        Raises:
+            DataError: A picture, mask or box breaks a rule; the message names the file or row, and the way out.
+            OptionError: A kind or metric is unknown or does not fit, or an extra is missing.
+        """
+        from sharewise.problems._build_pictures import build
+
+        return build(pictures, tasks, size=size, channels=channels, group=group, metric=metric, root=root)
+
     def __getstate__(self) -> dict[str, Any]:
         """The encoder travels with its class, also one that a script or notebook defined."""
         state = dict(self.__dict__)
@@ -185,6 +249,11 @@ class Problem:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def truths(self, target: int, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """What a target's metric takes for truth of labelled rows: numbers and codes, or cells of a ragged kind."""
+        cells = self.answers[target] if self.answers else None
+        return self.labels[rows, target] if cells is None else cells[rows]
 
     def rows_of(self, task: Task) -> NDArray[np.intp]:
         """The labelled rows of a task, ascending."""

@@ -85,7 +85,7 @@ def profile(problem: Problem) -> Profile:
         rows=len(problem),
         features={
             kind: found
-            for kind in ("number", "category", "date", "text", "tensor")
+            for kind in ("number", "category", "date", "text", "tensor", "sentence")
             if (found := sum(column.kind == kind for column in problem.table))
         },
         labels=counts,
@@ -97,7 +97,8 @@ def profile(problem: Problem) -> Profile:
         constant=tuple(
             task.name
             for task in problem.tasks
-            if len(np.unique(problem.labels[problem.rows_of(task), task.target])) == 1
+            if not problem.targets[task.target].kind.ragged
+            and len(np.unique(problem.labels[problem.rows_of(task), task.target])) == 1
         ),
         duplicates=tuple((names[a], names[b]) for a, b in zip(first, second, strict=True)),
         leaks=find_leaks(problem.table, problem.targets, problem.labels),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ColumnKind = Literal["number", "category", "date", "text", "tensor"]
+ColumnKind = Literal["number", "category", "date", "text", "tensor", "sentence"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Column:
         name: As in the user's table.
         kind: ``number`` and ``date`` hold float64 (dates as days since 1970, gaps as NaN);
             ``category`` and ``text`` hold objects: ``str``, or ``None`` for a gap; ``tensor`` holds
-            one array a row, in float32, uint8 or int64, without gaps.
+            one array a row, in float32, uint8 or int64, without gaps; ``sentence`` a tuple of words.
         values: ``(N,)``; ``(N, *shape)`` of a tensor.
     """
 
@@ -49,6 +49,12 @@ class Table:
     def reads_tensors(self) -> bool:
         """Whether a row holds a tensor, which needs an encoder."""
         return any(column.kind == "tensor" for column in self.columns)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Words of each row's sentence; 1 where rows are none."""
+        sentences = self.of_kind("sentence")
+        return [len(cell) for cell in sentences[0].values] if sentences else [1] * self.n_rows
 
     def take(self, rows: NDArray[np.intp]) -> Table:
         """The given rows, in that order."""

@@ -11,7 +11,20 @@ from sharewise.modalities.text import TEXT_STATE
 from sharewise.problems import Column, Schema, Table, Target
 from sharewise.strategies import STRATEGY_STATE
 from sharewise.strategies.new_tasks import NEW_TASK_STATE
-from sharewise.tasks import METRICS, Array, Binary, Kind, Multiclass, Regression
+from sharewise.tasks import (
+    Array,
+    Binary,
+    BoxRows,
+    Detection,
+    Kind,
+    MaskRows,
+    Multiclass,
+    Regression,
+    Segmentation,
+    Spans,
+    Tagging,
+    TagRows,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class StoredTarget:
 
     def target(self) -> Target:
         """The target again."""
-        return Target(self.name, self.kind, METRICS[self.metric])
+        return Target(self.name, self.kind, self.kind.metric(self.metric))
 
 
 @dataclass(frozen=True)
@@ -72,15 +85,22 @@ KNOWN: dict[str, type] = {
         *NEW_TASK_STATE,
         *TEXT_STATE,
         Binary,
+        BoxRows,
         Column,
+        Detection,
+        MaskRows,
         Multiclass,
         PiecewiseLinear,
         Regression,
         Schema,
+        Segmentation,
+        Spans,
         StoredTarget,
         StoredTask,
+        TagRows,
         Table,
         TabularEncoder,
+        Tagging,
     )
 }
 """Nothing else is ever built from a file."""

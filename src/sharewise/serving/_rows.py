@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sharewise.errors import OptionError, SharewiseWarning
 from sharewise.problems import Schema, Table, Target
-from sharewise.tasks import Array, Classification, Kind
+from sharewise.tasks import Array, Classification, Kind, said
 
 
 def read_rows(
@@ -56,8 +56,8 @@ def predictions(targets: Sequence[Target], values: Sequence[Array]) -> dict[str,
 
 
 def _decoded(kind: Kind, values: Array) -> NDArray[Any]:
-    known = ~np.isnan(values).any(axis=1)
-    if not isinstance(kind, Classification) or known.all():
+    known = said(values).all(axis=1)
+    if not (kind.ragged or isinstance(kind, Classification)) or known.all():
         return kind.decode(values)
     found = np.full(len(values), None, dtype=object)
     found[known] = kind.decode(values[known])

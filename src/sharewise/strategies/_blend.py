@@ -9,17 +9,20 @@ Symbols: ``C`` candidates (fitted models), ``T`` tasks, ``n`` rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.families import Model, Predictions
 from sharewise.problems import Table
-from sharewise.tasks import PROBABILITY_FLOOR, Array, Classification, Kind
+from sharewise.tasks import PROBABILITY_FLOOR, Array, Classification, Kind, RaggedKind, said
 
 SHRINK_ROWS = 100.0
 """A task's own error counts as much as the average over tasks once it has this many rows."""
 GREEDY_STEPS = 25
+CELL_STEPS = 6
+"""Of ragged kinds, whose cells are put together one by one."""
 
 
 def pick_for_all(ratios: Array) -> int:
@@ -80,8 +83,11 @@ def pick_by_group(ratios: Array, rows: Array, serves: NDArray[np.bool_], own: in
     return chosen
 
 
-def row_losses(predictions: Array, y: Array, kind: Kind) -> Array:
-    """Squared errors for numbers, log losses for classes: ``(…, n, W)`` and ``(n,)`` to ``(…, n)``."""
+def row_losses(predictions: NDArray[Any], y: NDArray[Any], kind: Kind) -> Array:
+    """Squared errors for numbers, log losses for classes: ``(…, n, W)`` and ``(n,)`` to ``(…, n)``; for ragged kinds
+    their own losses, of cells ``(n, 1)`` and truths ``(n,)``."""
+    if isinstance(kind, RaggedKind):
+        return _cell_losses(predictions, y, kind)
     if not isinstance(kind, Classification):
         squared: Array = (predictions[..., 0] - y) ** 2
         return squared
@@ -90,14 +96,33 @@ def row_losses(predictions: Array, y: Array, kind: Kind) -> Array:
     return losses
 
 
+def _cell_losses(found: NDArray[Any], truths: NDArray[Any], kind: RaggedKind) -> Array:
+    losses = np.full(found.shape[:-1], np.nan)
+    known = said(found[..., 0])
+    losses[known] = kind.losses(np.broadcast_to(truths, losses.shape)[known], found[..., 0][known])
+    return losses
+
+
+def mix(weights: Array, predictions: NDArray[Any], kind: Kind) -> NDArray[Any]:
+    """Weighted predictions ``(n, W)`` of candidates ``(C, n, W)``; those without weight are not looked at."""
+    used = np.flatnonzero(weights)
+    if isinstance(kind, RaggedKind):
+        return kind.mixed(weights[used], predictions[used][..., 0])[:, None]
+    mixed: Array = np.einsum("c,cnw->nw", weights[used], predictions[used])
+    return mixed
+
+
 def greedy(candidates: Array, y: Array, kind: Kind) -> Array:
     """Greedy ensemble selection with replacement (Caruana et al. 2004); weights ``(C,)`` summing to 1.
 
     Args:
         candidates: ``(C, n, W)`` held-out predictions.
         y: ``(n,)`` labels.
-        kind: Squared error for numbers, log loss for classes.
+        kind: Squared error for numbers, log loss for classes, its own loss for a ragged kind; where a kind's answers
+            have no mean, the best candidate alone.
     """
+    if isinstance(kind, RaggedKind):
+        return _greedy_cells(candidates, y, kind)
     count = np.zeros(len(candidates))
     total = np.zeros(candidates.shape[1:])
     best = np.inf
@@ -119,6 +144,30 @@ def greedy(candidates: Array, y: Array, kind: Kind) -> Array:
     return weights
 
 
+def _greedy_cells(candidates: NDArray[Any], truths: NDArray[Any], kind: RaggedKind) -> Array:
+    """`greedy` over cells: candidates are put together anew at every step, so steps are few."""
+    single = _cell_losses(candidates, truths, kind).sum(axis=1)
+    single = np.where(np.isnan(single), np.inf, single)
+    able = np.flatnonzero(np.isfinite(single))
+    if not len(able):
+        return np.full(len(candidates), 1.0 / len(candidates))
+    count = np.zeros(len(candidates))
+    count[int(np.argmin(single))] = 1
+    best, best_count = float(single.min()), count
+    total = candidates[int(np.argmin(single)), :, 0]
+    for step in range(2, CELL_STEPS + 1 if kind.averages and len(able) > 1 else 2):
+        shares = np.array([(step - 1) / step, 1 / step])
+        tried = [kind.mixed(shares, np.stack([total, candidates[place, :, 0]])) for place in able]
+        losses = [float(kind.losses(truths, cells).sum()) for cells in tried]
+        chosen = int(np.argmin(losses))
+        total, count = tried[chosen], count.copy()
+        count[able[chosen]] += 1
+        if losses[chosen] < best * (1 - 1e-6):
+            best, best_count = losses[chosen], count
+    weights: Array = best_count / best_count.sum()
+    return weights
+
+
 @dataclass(frozen=True)
 class BlendModel(Model):
     """Weighted averages of models, with weights of their own for every task.
@@ -126,12 +175,20 @@ class BlendModel(Model):
     Attributes:
         members: The ``M`` models.
         weights: ``(D, L, M)``; ``L`` is 1 in a wide problem. Rows sum to 1.
+        kinds: Of the targets, where some are ragged (then the problem is wide); empty else.
     """
 
     members: tuple[Model, ...]
     weights: Array
+    kinds: tuple[Kind, ...] = ()
 
     def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
+        if self.kinds:
+            said = [member.predict(table, level) for member in self.members]
+            return [
+                mix(self.weights[place, 0], np.stack([values[place] for values in said]), kind)
+                for place, kind in enumerate(self.kinds)
+            ]
         code = np.zeros(len(table), dtype=np.intp) if level is None else level
         total: Predictions = []
         for place, member in enumerate(self.members):

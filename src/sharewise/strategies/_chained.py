@@ -57,6 +57,8 @@ class Chained(Strategy):
     partial: ClassVar[bool] = False
 
     def refusal(self, problem: Problem) -> str | None:
+        if problem.answers:
+            return "a chain reads predictions that are numbers or classes"
         if problem.table.reads_tensors:
             return "a chain reads predictions beside columns of numbers, not beside tensors"
         return None if problem.is_wide else "a chain runs over several targets of the same rows"

@@ -216,6 +216,8 @@ class Grouped(Strategy):
     partial: ClassVar[bool] = True
 
     def refusal(self, problem: Problem) -> str | None:
+        if problem.answers:
+            return "groups are sought among tasks whose answers are numbers or classes"
         if len(problem.tasks) >= FEWEST_TASKS:
             return None
         return f"groups are sought among at least {FEWEST_TASKS} tasks"

@@ -160,7 +160,7 @@ def blended(evidence: HeldOut, places: Places) -> Procedure:
             rows = np.concatenate([evidence.rows[i] for i in tasks])
             rows = rows[np.isin(evidence.fold_of[rows], folds)]
             usable = places[evidence.serves[tasks][:, places].all(axis=0)]
-            y = problem.labels[evidence.train[rows], target]
+            y = problem.truths(target, evidence.train[rows])
             own = greedy(evidence.held[target][usable][:, rows], y, what.kind) if len(rows) else None
             for task in tasks:
                 weights[task, usable] = 1.0 / len(usable) if own is None else own

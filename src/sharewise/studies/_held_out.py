@@ -6,14 +6,16 @@ Symbols: ``C`` trials, ``K`` inner folds, ``T`` tasks, ``W`` columns of a predic
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.problems import Problem
+from sharewise.strategies import mix
 from sharewise.studies._protocol import Round
 from sharewise.studies._trial import CONSTANT, Result
-from sharewise.tasks import Array
+from sharewise.tasks import Array, said
 
 STEADY_ROWS = 20.0
 """A task's own constant error counts as much as the mean over the target's tasks once it has this many
@@ -59,17 +61,16 @@ class HeldOut:
             known &= self.problem.level[rows] == what.level
         return np.flatnonzero(known)
 
-    def labels(self, task: int, positions: NDArray[np.intp], rows: NDArray[np.intp]) -> Array:
-        """Labels of a task at places in ``rows``."""
-        values: Array = self.problem.labels[rows[positions], self.problem.tasks[task].target]
-        return values
+    def labels(self, task: int, positions: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Truths of a task at places in ``rows``, as its metric takes them."""
+        return self.problem.truths(self.problem.tasks[task].target, rows[positions])
 
     def _serves(self) -> NDArray[np.bool_]:
         found = np.ones((len(self.rows), len(self.results)), dtype=bool)
         for index, task in enumerate(self.problem.tasks):
             own = self.held[task.target][:, self.rows[index], 0]
             if own.shape[1]:
-                found[index] = ~np.isnan(own).all(axis=1)
+                found[index] = said(own).any(axis=1)
         return found
 
     def fold_rows(self, task: int, fold: int) -> NDArray[np.intp]:
@@ -124,9 +125,17 @@ class HeldOut:
             own = self.fold_rows(index, fold)
             if len(own):
                 metric = self.problem.targets[task.target].metric
-                mixed = mix(weights[index], self.held[task.target], own)
+                mixed = self.mixed(index, weights[index], self.held, own)
                 found[index] = metric.error(metric(self.labels(index, own, self.train), mixed))
         return found
+
+    def mixed(
+        self, task: int, weights: Array, predictions: Sequence[NDArray[Any]], rows: NDArray[np.intp]
+    ) -> NDArray[Any]:
+        """Trials' predictions of a task, of some rows, put together by weights ``(C,)``."""
+        target = self.problem.tasks[task].target
+        used = np.flatnonzero(weights)  # before the rows are taken: most trials have no weight
+        return mix(weights[used], predictions[target][used][:, rows], self.problem.targets[target].kind)
 
     def scores(self, weights: Array) -> Array:
         """Metrics ``(T,)`` of weighted predictions on the outer test rows."""
@@ -135,13 +144,6 @@ class HeldOut:
             own = self.test_rows[index]
             if len(own):
                 metric = self.problem.targets[task.target].metric
-                mixed = mix(weights[index], self.tests[task.target], own)
+                mixed = self.mixed(index, weights[index], self.tests, own)
                 found[index] = metric(self.labels(index, own, self.test), mixed)
         return found
-
-
-def mix(weights: Array, predictions: Array, rows: NDArray[np.intp]) -> Array:
-    """Weighted predictions ``(len(rows), W)`` from ``(C, n, W)``; trials without weight are not looked at."""
-    used = np.flatnonzero(weights)
-    mixed: Array = np.einsum("c,cnw->nw", weights[used], predictions[used][:, rows])
-    return mixed

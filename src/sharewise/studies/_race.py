@@ -25,7 +25,7 @@ from scipy import stats
 
 from sharewise.strategies import STRATEGIES, Strategy, row_losses
 from sharewise.studies._assemble import Places, Procedure, blended, picking
-from sharewise.studies._held_out import HeldOut, mix
+from sharewise.studies._held_out import HeldOut
 from sharewise.studies._trial import Recipe
 from sharewise.tasks import Array
 
@@ -245,7 +245,7 @@ class _Round:
             for fold in range(evidence.n_folds):
                 inside = evidence.fold_of[own] == fold
                 if inside.any():
-                    mixed = mix(weights[fold][index], evidence.held[task.target], own[inside])
+                    mixed = evidence.mixed(int(index), weights[fold][index], evidence.held, own[inside])
                     losses[inside] = row_losses(mixed, y[inside], problem.targets[task.target].kind)
             known = ~np.isnan(losses)
             share = self.floor[index] * known.sum() * len(self.known)

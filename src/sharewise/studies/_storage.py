@@ -6,7 +6,6 @@ Every row carries a checksum of its values: SQLite notices a damaged page, not a
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import shutil
@@ -20,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from sharewise.errors import StorageError
-from sharewise.families import Configuration, Predictions
+from sharewise.families import Configuration
+from sharewise.studies._packing import packed, unpacked
 from sharewise.studies._protocol import EFFORTS
 from sharewise.studies._trial import Result, Spec
 
@@ -144,7 +144,7 @@ class TrialStore:
                 result.status, float(result.seconds), int(result.fits), int(result.steps),
                 int(result.peak_memory_bytes), int(result.size_bytes),
                 None if math.isnan(latency) else float(latency), result.message,
-                _packed(result.held_out), _packed(result.test),
+                packed(result.held_out), packed(result.test),
             ),
         )  # fmt: skip
 
@@ -174,7 +174,7 @@ class TrialStore:
             latency = float("nan") if latency is None else latency
             return Result(
                 spec, status, seconds, fits, steps, peak, size, latency, message,
-                _unpacked(held_out), _unpacked(test),
+                unpacked(held_out), unpacked(test),
             )  # fmt: skip
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise StorageError(
@@ -216,15 +216,3 @@ def _checksum(values: Iterable[Any]) -> str:
         digest.update(f"{type(value).__name__} {len(held)} ".encode() + held)
     return digest.hexdigest()
 
-
-def _packed(predictions: Predictions) -> bytes:
-    target = io.BytesIO()
-    np.savez_compressed(target, *[values.astype(np.float32) for values in predictions])
-    return target.getvalue()
-
-
-def _unpacked(blob: bytes | None) -> Predictions:
-    if blob is None:
-        return []
-    with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-        return [archive[f"arr_{place}"].astype(np.float64) for place in range(len(archive.files))]

@@ -182,6 +182,9 @@ def refit(problem: Problem, protocol: Protocol, plan: Plan, recipe: Recipe) -> M
 
 def _check_finite(predictions: Predictions, *, partial: bool) -> None:
     for values in predictions:
+        if values.dtype == object:
+            parts = [np.asarray(cell, dtype=np.float64) for cell in values.ravel()]
+            values = np.concatenate([np.zeros(0), *(part.ravel() for part in parts)])
         if not (np.isfinite(values) | (partial & np.isnan(values))).all():
             raise FloatingPointError("a prediction is not finite")
 

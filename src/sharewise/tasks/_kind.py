@@ -20,6 +20,8 @@ class Kind(ABC):
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     """Names in `METRICS` that fit this kind; the first is the default."""
+    ragged: ClassVar[bool] = False
+    """Whether the answer for a row is an array of its own shape (`RaggedKind`), not a number or a class."""
 
     @property
     @abstractmethod

@@ -10,9 +10,9 @@ from pathlib import Path
 from sharewise.errors import OptionError
 from sharewise.families import FAMILIES
 from sharewise.problems import Problem, nearest
-from sharewise.strategies import ENSEMBLE, STRATEGIES
+from sharewise.strategies import ENSEMBLE, STRATEGIES, USUAL
 from sharewise.strategies.new_tasks import NEW_TASK_STRATEGIES
-from sharewise.studies import Protocol, default_workers, parse_budget
+from sharewise.studies import Limits, Protocol, default_workers, parse_budget
 
 SHORT_BUDGET = 30.0
 """Seconds below which starting worker processes costs more than they bring."""
@@ -72,10 +72,11 @@ def protocol_of(
     if not isinstance(rope, int | float) or not 0 < rope < 1:
         raise OptionError(f"rope is a share between 0 and 1 (0.01 is one percent); got {rope!r}.")
     seconds = parse_budget(budget)
+    asked = strategies if new or strategies is not None else USUAL
     return Protocol(
         question,
         seed,
-        _named("strategies", strategies, tuple(NEW_TASK_STRATEGIES) if new else (*STRATEGIES, ENSEMBLE)),
+        _named("strategies", asked, tuple(NEW_TASK_STRATEGIES) if new else (*STRATEGIES, ENSEMBLE)),
         _named("families", families, tuple(FAMILIES)),
         rope=float(rope),
         budget=seconds,
@@ -83,6 +84,21 @@ def protocol_of(
         shots=_shots(shots),
         ways=_ways(ways),
     )
+
+
+def limits_of(question: str, latency: object, size: object, independent: object) -> Limits:
+    """What may be deployed.
+
+    Raises:
+        OptionError: A limit is off, or asked for where none is kept.
+    """
+    limits = Limits.read(latency, size, independent)
+    if limits.given and question == "new":
+        raise OptionError(
+            "limits on what is deployed (max_latency, max_size, independent_updates) are kept for known tasks; the question "
+            "is 'new'. Leave them out."
+        )
+    return limits
 
 
 def _shots(given: object) -> tuple[int, ...]:

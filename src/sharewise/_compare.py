@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from sharewise._arguments import families_for, folder_of, protocol_of
+from sharewise._arguments import families_for, folder_of, limits_of, protocol_of
+from sharewise._fitting import fit_within
 from sharewise._known import answer_known, check_known
 from sharewise._new import answer_new, check_new
 from sharewise._running import Answer, clock_of, opened, settings, storing, write_json
 from sharewise._study import Study
 from sharewise.problems import Problem
-from sharewise.serving import DeployedModel
 from sharewise.studies import Bench, Protocol, check_same_study, ledger_line, make_progress, make_workers
 
 ANSWERS: dict[str, tuple[Callable[[Problem, Protocol], None], Callable[[Bench], Answer]]] = {
@@ -36,6 +37,9 @@ def compare(
     rope: float = 0.01,
     shots: Sequence[int] | None = None,
     ways: int | None = None,
+    max_latency: str | None = None,
+    max_size: str | None = None,
+    independent_updates: bool = False,
     quiet: bool = False,
     since: float | None = None,
 ) -> Study:
@@ -59,6 +63,10 @@ def compare(
         shots: For new tasks: the numbers of labels that are asked about, of a task, in a pool of classes of each
             class; None for 1, 2, 5, 10, 20 and 50.
         ways: For new tasks in a pool of classes: classes of a task; None for 5, or as many as there are.
+        max_latency: What may be deployed takes at most so long for one row, all tasks: ``"5ms"``. Limits change no
+            trial, only the verdict: the same call on the same ``out`` with others decides anew in seconds.
+        max_size: And has at most so many bytes: ``"10MB"``.
+        independent_updates: And serves no task by a model that learnt from another task's labels.
         quiet: No progress on standard error.
         since: `time.monotonic` value from which the budget counts (the command line's start); None for now.
 
@@ -76,6 +84,7 @@ def compare(
     protocol = protocol_of(
         question, budget, seed, workers, strategies, families_for(problem, families), rope, shots, ways
     )
+    protocol = replace(protocol, limits=limits_of(question, max_latency, max_size, independent_updates))
     folder = folder_of(out)
     check, answer_to = ANSWERS[protocol.question]
     check(problem, protocol)
@@ -88,18 +97,16 @@ def compare(
         for note in problem.notes:
             progress.note(note)
         answer = answer_to(bench)
-        verdict = answer.verdict
         ledger = [ledger_line(result) for result in store.results(predictions=False)]
 
-        def fit() -> DeployedModel:
+        if folder is None and not protocol.limits.given:
             alone = replace(bench, workers=make_workers(problem, 1), progress=make_progress(quiet=True))
-            return answer.fit(alone)
-
-        study = Study(problem, verdict, ledger, answer.notes, folder, fit)
+            return Study(problem, answer.verdict, ledger, answer.notes, None, partial(answer.fit, alone))
+        deployed = fit_within(bench, answer, folder)
+        verdict = deployed.answer.verdict
+        study = Study(problem, verdict, ledger, answer.notes, folder, lambda: deployed.model)
         if folder is not None:
-            study._model = answer.fit(bench)
             with storing(folder):
-                study._model.save(folder / "model")
                 verdict.details["protocol"]["seconds"] = round(bench.clock.elapsed(), 1)
                 write_json(folder / "verdict.json", verdict.details)
                 study.report(folder / "report.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,13 @@ from sharewise.errors import DataError
 from sharewise.families import Model
 from sharewise.problems import Problem, one_task, profile
 from sharewise.serving import DeployedModel, versions
-from sharewise.strategies import BlendModel
+from sharewise.strategies import STRATEGIES, BlendModel
 from sharewise.studies import (
     EFFORTS,
     INNER_FOLDS,
     Bench,
     Findings,
+    Limits,
     Plan,
     Protocol,
     conduct,
@@ -58,18 +60,33 @@ def answer_known(bench: Bench) -> Answer:
     findings = conduct(bench)
     ledger = [ledger_line(result) for result in bench.store.results(predictions=False)]
     notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
-    conclusion = conclude(
-        problem,
-        protocol,
-        findings.rounds,
-        overlap=findings.overlap,
-        unfinished=findings.unfinished,
-        repeats=findings.repeats,
-        insight=insight_of(problem, protocol, findings),
-        context=_context(bench, findings, ledger, notes),
-    )
-    fit = partial(_fit, findings=findings, conclusion=conclusion)
-    return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit)
+    insight, context = insight_of(problem, protocol, findings), _context(bench, findings, ledger, notes)
+
+    def under(limits: Limits) -> Answer:
+        conclusion = conclude(
+            problem,
+            replace(protocol, limits=limits),
+            findings.rounds,
+            overlap=findings.overlap,
+            unfinished=findings.unfinished,
+            repeats=findings.repeats,
+            insight=insight,
+            context=context,
+        )
+        fit = partial(_fit, findings=findings, conclusion=conclusion)
+        return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit, _retrained(conclusion), under)
+
+    return under(protocol.limits)
+
+
+def _retrained(conclusion: Conclusion) -> int:
+    """Tasks served by a model that is fitted anew when one task's labels change: of a group those it serves, of what
+    learns from all tasks all that it serves."""
+    served = conclusion.weights > 0
+    kinds = [STRATEGIES[r.strategy] if r.strategy in STRATEGIES else None for r in conclusion.recipes]
+    groups = [served[:, place].sum() for place, kind in enumerate(kinds) if kind and kind.choice == "group"]
+    whole = [place for place, kind in enumerate(kinds) if kind and kind.shares and kind.choice != "group"]
+    return max(1, int(served[:, whole].any(axis=1).sum()), *map(int, groups))
 
 
 def _context(

@@ -48,7 +48,7 @@ def answer_new(bench: Bench) -> Answer:
     notes = (*problem.notes, *profile(problem).warnings(), *findings.notes)
     conclusion = conclude_new(problem, protocol, findings, _context(bench, plan, findings, ledger, notes))
     fit = partial(_fit, plan=plan, conclusion=conclusion)
-    return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit)
+    return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit, retrained=1)
 
 
 def _context(

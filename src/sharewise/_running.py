@@ -19,7 +19,7 @@ from sharewise.errors import StorageError
 from sharewise.problems import Problem, encoder_digest, fingerprint
 from sharewise.serving import DeployedModel
 from sharewise.strategies import ENSEMBLE
-from sharewise.studies import Bench, Clock, Protocol, TrialStore, Workers, make_workers
+from sharewise.studies import Bench, Clock, Limits, Protocol, TrialStore, Workers, make_workers
 from sharewise.verdicts import Verdict
 
 
@@ -69,11 +69,15 @@ class Answer:
         verdict: The decision.
         notes: Sentences the user should read.
         fit: Fits what the verdict says should serve, on everything.
+        retrained: Tasks whose models change with one task's labels.
+        under: The same study decided under other limits; None where limits have no meaning.
     """
 
     verdict: Verdict
     notes: tuple[str, ...]
     fit: Callable[[Bench], DeployedModel]
+    retrained: int
+    under: Callable[[Limits], Answer] | None = None
 
 
 @contextlib.contextmanager

@@ -8,5 +8,6 @@ of a fixed list and executes nothing from the file.
 from sharewise.serving._adapted import AdaptedModel
 from sharewise.serving._deployed import DeployedModel, load
 from sharewise.serving._folder import versions
+from sharewise.serving._measure import Cost, measure
 
-__all__ = ["AdaptedModel", "DeployedModel", "load", "versions"]
+__all__ = ["AdaptedModel", "Cost", "DeployedModel", "load", "measure", "versions"]

@@ -16,6 +16,7 @@ from sharewise.studies._curve import CurveRound, CurveRounds
 from sharewise.studies._execution import Workers, default_workers, make_workers
 from sharewise.studies._findings import Findings
 from sharewise.studies._group_record import GroupsFound
+from sharewise.studies._limits import Limits, in_bytes
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
 from sharewise.studies._protocol import (
@@ -47,6 +48,7 @@ __all__ = [
     "Findings",
     "GroupsFound",
     "Left",
+    "Limits",
     "Plan",
     "Progress",
     "Protocol",
@@ -60,6 +62,7 @@ __all__ = [
     "check_same_study",
     "conduct",
     "default_workers",
+    "in_bytes",
     "ledger_line",
     "make_progress",
     "make_round",

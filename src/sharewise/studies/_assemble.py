@@ -46,7 +46,7 @@ class Candidate:
         inner: Mean over tasks of the cross-fitted error on inner folds, as a share of the constant's.
         scores: ``(T,)`` metric on the outer test rows, NaN where undefined.
         train_seconds, fits, steps: Of all trials it chose from.
-        size_bytes, predict_ms_per_1000_rows, peak_memory_bytes: Of the trials with weight.
+        size_bytes, predict_ms_per_1000_rows, peak_memory_bytes, predict_ms_one_row: Of the trials with weight.
     """
 
     strategy: str
@@ -62,6 +62,7 @@ class Candidate:
     size_bytes: int
     predict_ms_per_1000_rows: float
     peak_memory_bytes: int
+    predict_ms_one_row: float = float("nan")
 
     @property
     def name(self) -> str:
@@ -194,6 +195,7 @@ def _candidate(
         size_bytes=sum(done[p].size_bytes for p in used),
         predict_ms_per_1000_rows=sum(done[p].predict_ms_per_1000_rows for p in used),
         peak_memory_bytes=max(done[p].peak_memory_bytes for p in places),
+        predict_ms_one_row=sum(done[p].predict_ms_one_row for p in used),
     )
 
 

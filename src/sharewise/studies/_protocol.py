@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.problems import Problem, split
+from sharewise.studies._limits import Limits
 
 EFFORTS = ("scouting", "quick", "standard", "thorough")
 INNER_FOLDS = (3, 3, 5, 5)
@@ -30,6 +31,7 @@ class Protocol:
         workers: Processes here, or the address of a Dask scheduler.
         shots: Numbers of labels of a new task that are asked about, rising; in a pool of classes of each class.
         ways: Classes of a task drawn from a pool, at most.
+        limits: On what may be deployed; no trial depends on them.
     """
 
     question: str
@@ -44,6 +46,7 @@ class Protocol:
     workers: int | str = 1
     shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
     ways: int = 5
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sharewise.errors import StorageError
 from sharewise.families import Configuration
 from sharewise.studies._packing import packed, unpacked
@@ -27,8 +25,8 @@ from sharewise.studies._trial import Result, Spec
 _META = ("key", "value", "checksum")
 _TRIALS = (
     "key", "round", "effort", "cap", "strategy", "family", "configuration", "status", "seconds", "fits",
-    "steps", "peak_memory_bytes", "size_bytes", "predict_ms_per_1000_rows", "message", "held_out", "test",
-    "checksum",
+    "steps", "peak_memory_bytes", "size_bytes", "predict_ms_per_1000_rows", "predict_ms_one_row", "message",
+    "held_out", "test", "checksum",
 )  # fmt: skip
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta ({_META[0]} PRIMARY KEY, {", ".join(_META[1:])}) WITHOUT ROWID;
@@ -136,14 +134,14 @@ class TrialStore:
         """Keep a finished trial."""
         spec = result.spec
         configuration = json.dumps([spec.configuration.learner, spec.configuration.options])
-        latency = result.predict_ms_per_1000_rows
+        latencies = result.predict_ms_per_1000_rows, result.predict_ms_one_row
         self._write(
             "trials",
             (
                 spec.key, spec.index, spec.effort, spec.cap, spec.strategy, spec.family, configuration,
                 result.status, float(result.seconds), int(result.fits), int(result.steps),
                 int(result.peak_memory_bytes), int(result.size_bytes),
-                None if math.isnan(latency) else float(latency), result.message,
+                *(None if math.isnan(latency) else float(latency) for latency in latencies), result.message,
                 packed(result.held_out), packed(result.test),
             ),
         )  # fmt: skip
@@ -158,7 +156,7 @@ class TrialStore:
         where, values = ("WHERE round = ?", (index,)) if index is not None else ("", ())
         rows = self._execute(
             f"SELECT round, effort, cap, strategy, family, configuration, status, seconds, fits, steps, "
-            f"peak_memory_bytes, size_bytes, predict_ms_per_1000_rows, message, {columns} "
+            f"peak_memory_bytes, size_bytes, predict_ms_per_1000_rows, predict_ms_one_row, message, {columns} "
             f"FROM trials {where} ORDER BY round, key",
             values,
         )
@@ -170,11 +168,11 @@ class TrialStore:
             learner, options = json.loads(text)
             configuration = Configuration(learner, tuple((key, value) for key, value in options))
             spec = Spec(index, effort, cap, strategy, family, configuration)
-            seconds, fits, steps, peak, size, latency = numbers
-            latency = float("nan") if latency is None else latency
+            seconds, fits, steps, peak, size, *latencies = numbers
+            latency, single = (float("nan") if one is None else float(one) for one in latencies)
             return Result(
                 spec, status, seconds, fits, steps, peak, size, latency, message,
-                unpacked(held_out), unpacked(test),
+                unpacked(held_out), unpacked(test), single,
             )  # fmt: skip
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise StorageError(
@@ -202,9 +200,13 @@ def ledger_line(result: Result) -> dict[str, Any]:
         "steps": result.steps,
         "peak_memory_bytes": result.peak_memory_bytes,
         "size_bytes": result.size_bytes,
-        "predict_ms_per_1000_rows": None
-        if np.isnan(result.predict_ms_per_1000_rows)
-        else result.predict_ms_per_1000_rows,
+        **{
+            name: None if math.isnan(value) else value
+            for name, value in (
+                ("predict_ms_per_1000_rows", result.predict_ms_per_1000_rows),
+                ("predict_ms_one_row", result.predict_ms_one_row),
+            )
+        },
         "message": result.message,
     }
 
@@ -215,4 +217,3 @@ def _checksum(values: Iterable[Any]) -> str:
         held = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
         digest.update(f"{type(value).__name__} {len(held)} ".encode() + held)
     return digest.hexdigest()
-

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sharewise.families import FAMILIES, Configuration, Fit, Model, OutOfTime, Predictions, Run, Sample
 from sharewise.problems import Problem, split
@@ -17,6 +18,8 @@ from sharewise.strategies import STRATEGIES, fit_constant_model, fit_many
 from sharewise.studies._protocol import INNER_FOLDS, Plan, Protocol, derived_seed, make_round
 
 CONSTANT = "constant"
+SINGLES, MOST_SINGLE = 15, 0.15
+"""Rows predicted one by one to measure a model's latency, and seconds spent on it at most."""
 NO_FAMILY = "none"
 
 
@@ -67,6 +70,7 @@ class Result:
         peak_memory_bytes: Highest resident memory of the process during the trial.
         size_bytes: Of the fitted model.
         predict_ms_per_1000_rows: On the test rows.
+        predict_ms_one_row: The median over some test rows, each predicted by itself.
         held_out: For the training rows (in the round's order), by models that did not see them.
         test: For the test rows.
     """
@@ -82,6 +86,7 @@ class Result:
     message: str | None
     held_out: Predictions
     test: Predictions
+    predict_ms_one_row: float = float("nan")
 
 
 def specs_for(problem: Problem, protocol: Protocol, plan: Plan, index: int) -> list[Spec]:
@@ -125,12 +130,13 @@ def run_trials(
         run.seed = around.seed
         sample = Sample.of(problem, around.train, around.folds)
         fits = fit_recipes(sample, [spec.recipe for spec in specs], run)
-        tests, latencies = [], []
+        tests, latencies, singles = [], [], []
         level = None if problem.level is None else problem.level[around.test]
         for spec, fit in zip(specs, fits, strict=True):
             before = time.perf_counter()
             tests.append(fit.model.predict(problem.table.take(around.test), level))
             latencies.append((time.perf_counter() - before) * 1e6 / max(len(around.test), 1))
+            singles.append(one_row_ms(fit.model, problem, around.test))
             _check_finite(tests[-1], partial=_partial(spec))
     except OutOfTime:
         return [_without(spec, "cut", "the budget ended", started, run, len(specs)) for spec in specs]
@@ -142,9 +148,9 @@ def run_trials(
     return [
         Result(
             spec, "done", seconds, run.fits // len(specs), run.steps // len(specs), peak, size_of(fit.model),
-            latency, None, fit.held_out, test,
+            latency, None, fit.held_out, test, single,
         )
-        for spec, fit, test, latency in zip(specs, fits, tests, latencies, strict=True)
+        for spec, fit, test, latency, single in zip(specs, fits, tests, latencies, singles, strict=True)
     ]  # fmt: skip
 
 
@@ -178,6 +184,23 @@ def refit(problem: Problem, protocol: Protocol, plan: Plan, recipe: Recipe) -> M
     folds = split(problem, rows, folds=INNER_FOLDS[plan.effort], seed=seed)
     run = Run(seed=seed, effort=plan.effort)
     return fit_recipes(Sample.of(problem, rows, folds), [recipe], run)[0].model
+
+
+def one_row_ms(model: Model, problem: Problem, rows: NDArray[np.intp]) -> float:
+    """Median milliseconds of predicting one row; the first call, which may load things, does not count."""
+    spent: list[float] = []
+    started = time.perf_counter()
+    for row in np.resize(rows, SINGLES + 1):
+        table, level = (
+            problem.table.take(row[None]),
+            None if problem.level is None else problem.level[row[None]],
+        )
+        before = time.perf_counter()
+        model.predict(table, level)
+        spent.append(1e3 * (time.perf_counter() - before))
+        if len(spent) > 2 and time.perf_counter() - started > MOST_SINGLE:
+            break
+    return float(np.median(spent[1:]))
 
 
 def _check_finite(predictions: Predictions, *, partial: bool) -> None:

@@ -18,6 +18,8 @@ from sharewise.verdicts._decide import Decision, decide
 from sharewise.verdicts._deploy import deployment
 from sharewise.verdicts._evidence import Evidence
 from sharewise.verdicts._insight import NOTHING, Insight
+from sharewise.verdicts._limited import limited, record
+from sharewise.verdicts._limited import reasons as limit_reasons
 from sharewise.verdicts._statistics import Difference, need
 from sharewise.verdicts._verdict import Choice, Verdict
 from sharewise.verdicts._words import changes, describe, needed_text, reasons, sentence
@@ -66,7 +68,8 @@ def conclude(
             "a verdict needs at least one complete round of trials; none was finished. Give a larger --budget."
         )
     evidence = Evidence.of(problem, protocol, rounds, overlap, repeats)
-    if not evidence.side(shares=False):
+    limits = protocol.limits
+    if not evidence.side(shares=False, limited=False):
         reasons_why = "; ".join(
             f"{name}: {why}" for name, why in unfinished.items() if name.startswith("separate")
         )
@@ -74,10 +77,12 @@ def conclude(
             f"a verdict compares with separate models, and none was finished ({reasons_why or 'no trial of them ended'}). "
             "Give a larger --budget, or look at the failures listed above."
         )
-    decision = decide(evidence)
+    kept = limited(evidence, limits)
+    decision = decide(evidence, limits)
     recipes, weights = deployment(evidence, decision.deploy)
     text = sentence(problem, evidence, decision, insight)
     because = reasons(problem, evidence, decision, insight)
+    because[1:1] = [] if kept is None else limit_reasons(kept, evidence)
     would_change = changes(problem, evidence, decision, insight)
     choice = _choice(evidence, decision)
     per_task = _per_task(problem, evidence, decision)
@@ -99,6 +104,7 @@ def conclude(
         "because": because,
         "would_change": would_change,
         "needed": _needed(problem, evidence, decision, insight),
+        "limits": record(kept, evidence),
         **insight.as_dict(),
         **context,
     }
@@ -172,7 +178,8 @@ def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[
 
 
 def _table(problem: Problem, evidence: Evidence, insight: Insight) -> list[dict[str, Any]]:
-    reference = evidence.scores_of(evidence.champions(evidence.side(shares=False)))
+    apart = evidence.side(shares=False) or evidence.side(shares=False, limited=False)
+    reference = evidence.scores_of(evidence.champions(apart))
     lines = []
     for row, candidate in enumerate(evidence.candidates):
         scores = evidence.scores[:, row]
@@ -205,8 +212,10 @@ def _table(problem: Problem, evidence: Evidence, insight: Insight) -> list[dict[
                     "fits": round(float(np.mean([c.fits for c in costs]))),
                     "steps": round(float(np.mean([c.steps for c in costs]))),
                     "predict_ms_per_1000_rows": float(np.mean([c.predict_ms_per_1000_rows for c in costs])),
+                    "predict_ms_one_row": float(np.mean([c.predict_ms_one_row for c in costs])),
                     "size_bytes": round(float(np.mean([c.size_bytes for c in costs]))),
                     "peak_memory_bytes": max(c.peak_memory_bytes for c in costs),
+                    "retrained": len(problem.tasks) if candidate.shares else 1,
                 },
                 "tasks": {
                     task.name: {"score": _mean(scores[:, place]), "delta": _mean(gains[:, place])}
@@ -241,7 +250,16 @@ def _missing(unfinished: Mapping[str, str]) -> list[dict[str, Any]]:
             ("score", "interval", "delta", "delta_interval", "probability_better", "within")
         )
         cost = dict.fromkeys(
-            ("train_seconds", "fits", "steps", "predict_ms_per_1000_rows", "size_bytes", "peak_memory_bytes"),
+            (
+                "train_seconds",
+                "fits",
+                "steps",
+                "predict_ms_per_1000_rows",
+                "predict_ms_one_row",
+                "size_bytes",
+                "peak_memory_bytes",
+                "retrained",
+            ),
             0,
         )
         lines.append(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sharewise.studies import Limits
 from sharewise.tasks import Array
 from sharewise.verdicts._difference import Difference
 from sharewise.verdicts._evidence import Evidence, frequent, mean_known
+from sharewise.verdicts._limited import one_side
 from sharewise.verdicts._need import Need, need
 from sharewise.verdicts._pooling import moderated, pool
 from sharewise.verdicts._rules import Leaning, Side, TaskFinding, rule
@@ -14,6 +16,9 @@ from sharewise.verdicts._statistics import holm, mean_over_tasks
 from sharewise.verdicts._verdict import Outcome
 
 __all__ = ["Decision", "Leaning", "TaskFinding", "cheapest", "decide"]
+
+FREE = Limits()
+"""No limits."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,22 @@ class Decision:
     reason: str
 
 
-def decide(evidence: Evidence) -> Decision:
+def decide(evidence: Evidence, limits: Limits = FREE) -> Decision:
     """Compare the best that can be done without sharing to the best that can be done with it.
 
     Each side is represented, in every round, by the candidate its inner folds prefer, so that the outer
-    difference is free of the winner's curse. What follows from the findings is said in `rule`.
+    difference is free of the winner's curse. What follows from the findings is said in `rule`. Where the user's limits
+    leave only one side, that side it is, and nothing is compared.
     """
+    n_tasks = len(evidence.metrics)
+    forced = one_side(evidence, limits)
+    if forced is not None:
+        shares, reason = forced
+        row = frequent(evidence.champions(evidence.side(shares=shares)), evidence.inner)
+        outcome: Outcome = "share" if shares else "separate"
+        return Decision(outcome, None, (), row, row if shares else None, (row,) * n_tasks, reason)
     apart = evidence.champions(evidence.side(shares=False))
     separate = frequent(apart, evidence.inner)
-    n_tasks = len(evidence.metrics)
     sharing = evidence.side(shares=True)
     if not sharing:
         reason = "no strategy that shares was in the comparison"
@@ -124,5 +136,5 @@ def cheapest(evidence: Evidence, separate: int, shared: int) -> int:
     """The smallest row whose mean inner error is within the ROPE of the better side's."""
     inner, size = evidence.mean_inner(), evidence.size.mean(axis=0)
     best = min(inner[separate], inner[shared])
-    rows = [r for r in range(len(inner)) if inner[r] <= best * (1 + evidence.rope)]
+    rows = [r for r in range(len(inner)) if evidence.within[r] and inner[r] <= best * (1 + evidence.rope)]
     return min(rows, key=lambda row: (size[row], row))

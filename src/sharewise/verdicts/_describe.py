@@ -28,6 +28,8 @@ def describe(candidate: Candidate, groups: Sequence[Sequence[str]] = ()) -> str:
         "joint": f"one joint model for all tasks ({family})",
         "chained": f"a chain in which each task reads the predictions before it ({family})",
         "grouped": f"tasks that learn in groups ({family}){in_groups(groups)}",
+        "transfer": f"a model of its own for each task that goes on from one of all tasks ({family})",
+        "pretrained": f"a model of its own for each task that begins with features learnt without labels ({family})",
         "constant": "a constant",
     }.get(candidate.strategy, f"{candidate.strategy} ({family})")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.problems import Problem
-from sharewise.studies import CONSTANT, Candidate, Protocol
+from sharewise.studies import CONSTANT, Candidate, Limits, Protocol
 from sharewise.tasks import Array, Metric
 from sharewise.verdicts._statistics import Difference, difference, gains, mean_over_tasks
 
@@ -35,6 +35,7 @@ class Evidence:
         repeats: ``(J,)`` the repeat of the outer folds that each round belongs to; None where unknown.
         overlap: Test rows per training row.
         rope, confidence: As in the protocol.
+        within: ``R`` whether the row meets the user's limits in every round that has it.
     """
 
     rounds: tuple[tuple[Candidate | None, ...], ...]
@@ -47,6 +48,7 @@ class Evidence:
     overlap: float
     rope: float
     confidence: float
+    within: tuple[bool, ...] = ()
 
     @classmethod
     def of(
@@ -78,6 +80,7 @@ class Evidence:
             overlap,
             protocol.rope,
             protocol.confidence,
+            tuple(all(meets(protocol.limits, one[name]) for one in found if name in one) for name in names),
         )
 
     def place(self, name: str) -> int | None:
@@ -85,9 +88,13 @@ class Evidence:
         names = [c.name for c in self.candidates]
         return names.index(name) if name in names else None
 
-    def side(self, *, shares: bool) -> list[int]:
-        """Rows that share, or that do not (the constant aside)."""
-        return [r for r, c in enumerate(self.candidates) if c.shares is shares and c.strategy != CONSTANT]
+    def side(self, *, shares: bool, limited: bool = True) -> list[int]:
+        """Rows that share, or that do not (the constant aside); only those within the limits, unless told otherwise."""
+        return [
+            r
+            for r, c in enumerate(self.candidates)
+            if c.shares is shares and c.strategy != CONSTANT and (self.within[r] or not limited)
+        ]
 
     def champions(self, rows: Sequence[int]) -> NDArray[np.intp]:
         """``(J,)`` the row that represents a side in each round, chosen on that round's inner folds."""
@@ -135,6 +142,18 @@ class Evidence:
             for row in np.flatnonzero(~np.isnan(scores[:, task])):
                 found[row, task] = metric.skill(scores[row, task], constant[task])
         return mean_over_tasks(found)
+
+
+def meets(limits: Limits, candidate: Candidate) -> bool:
+    """Whether a candidate keeps the user's limits, as far as they were measured."""
+    return not missed(limits, candidate)
+
+
+def missed(limits: Limits, candidate: Candidate) -> list[str]:
+    """What it misses, in words."""
+    return limits.missed(
+        latency_ms=candidate.predict_ms_one_row, size_bytes=candidate.size_bytes, shares=candidate.shares
+    )
 
 
 def mean_known(scores: Array) -> Array:

@@ -40,6 +40,9 @@ def sentence(problem: Problem, evidence: Evidence, decision: Decision, insight: 
     overall, confidence = decision.overall, evidence.confidence
     rows = dict.fromkeys(decision.deploy)
     deployed = "; ".join(describe(evidence.candidates[row], insight.learnt_together) for row in rows)
+    if overall is None and decision.outcome != "undecided":
+        word = "Share" if decision.outcome == "share" else "Keep them separate"
+        return f"{word}: {decision.reason}; deploy {deployed}."
     if overall is None:
         return f"Undecided: {decision.reason}. Meanwhile: {deployed}."
     measured = interval(overall, confidence)

@@ -23,7 +23,7 @@ from typing import Any, Final
 import sharewise as sw
 from sharewise.families import FAMILIES, Configuration
 from sharewise.problems import fingerprint
-from sharewise.strategies import ENSEMBLE, STRATEGIES
+from sharewise.strategies import USUAL
 from sharewise.studies import (
     Bench,
     Clock,
@@ -81,7 +81,7 @@ class Settings:
         return Protocol(
             "known",
             SEED,
-            (*STRATEGIES, ENSEMBLE),
+            USUAL,
             tuple(FAMILIES),
             folds=FOLDS,
             repeats=math.ceil(self.wanted(rows) / FOLDS),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sharewise as sw
 from sharewise.problems import fingerprint
-from sharewise.strategies import ENSEMBLE, STRATEGIES
+from sharewise.strategies import USUAL
 
 import problems
 from regret import Board, Choice
@@ -84,7 +84,7 @@ def study(
 
 def _run(problem: sw.Problem, budget: float, seed: int, without: tuple[str, ...]) -> Studied:
     wall, cpu = time.perf_counter(), time.process_time()
-    names = [name for name in (*STRATEGIES, ENSEMBLE) if name not in without]
+    names = [name for name in USUAL if name not in without]
     done = sw.compare(problem, seed=seed, budget=budget, workers=1, strategies=names, quiet=True)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     details: dict[str, Any] = done.verdict.details

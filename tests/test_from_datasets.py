@@ -596,11 +596,10 @@ def test_a_stored_model_waits_for_its_encoder(tmp_path: Path, monkeypatch: pytes
 # --- families
 
 
-def test_tensors_are_for_families_that_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(FAMILIES["network"]), "reads_tensors", True, raising=False)
+def test_tensors_are_for_families_that_read_them() -> None:
     assert families_for(MADE, None) == ("network",)
     assert families_for(MADE, ["network"]) == ["network"]
-    with pytest.raises(OptionError, match="through an encoder are network; got 'trees'"):
+    with pytest.raises(OptionError, match="families that read these rows are network; got 'trees'"):
         families_for(MADE, ["network", "trees"])
     frame = {"x": np.arange(30.0) % 7, "a": np.arange(30.0) % 5, "b": np.arange(30.0) % 4}
     assert families_for(Problem.from_frame(frame, targets=["a", "b"]), None) is None

@@ -15,6 +15,7 @@ from sharewise.cli import main
 from sharewise.errors import OptionError
 from sharewise.families import Configuration
 from sharewise.problems import Problem
+from sharewise.reports._render import render
 from sharewise.studies import CONSTANT, Candidate, Limits, Protocol, Recipe
 from sharewise.verdicts import Conclusion, conclude
 
@@ -171,3 +172,23 @@ def test_on_the_command_line_an_impossible_limit_is_one_sentence(
     assert main([*common, "--max-latency", "soon"]) == 2
     assert "max_latency is a time" in capsys.readouterr().err
     assert main([*common, "--max-latency", "60s", "--question", "new"]) == 2
+
+
+def test_the_page_tells_what_serving_costs_and_the_limits() -> None:
+    verdict = {
+        "serving": {"row_ms_p50": 1.5, "row_ms_p99": 4.0, "rows": 80, "batch_rows": 1000, "batch_ms": 12.0,
+                    "size_bytes": 2_500_000, "peak_memory_bytes": 3e8, "retrained": 2},
+        "limits": {"text": "one row in at most 5 ms", "missing": [{"name": "ensemble"}], "price": -0.031,
+                   "price_interval": [-0.05, -0.01]},
+    }  # fmt: skip
+    page = render(verdict, [])
+    for part in (
+        "One row, median of 80",
+        "1.5 ms",
+        "2.5 MB",
+        "2 tasks",
+        "Limits: one row in at most 5 ms",
+        "−3.1%",
+    ):
+        assert part in page
+    assert "What serves" not in render({}, [])

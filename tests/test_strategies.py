@@ -56,6 +56,8 @@ def _ways() -> list[object]:
         for strategy in STRATEGIES.values():
             if strategy.refusal(case(name)) is None:
                 for family in FAMILIES.values():
+                    if not strategy.partial and not strategy.configurations(family, case(name), effort=QUICK):
+                        continue  # the family has no such way
                     configuration = _first(strategy, family, name)
                     id_ = f"{name}-{strategy.name}-{family.name}"
                     found.append(pytest.param(strategy, family, configuration, name, id=id_))

@@ -10,7 +10,7 @@ Symbols: ``n`` rows, ``K`` inner folds, ``D`` targets, ``L`` levels (1 in a wide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -148,6 +148,8 @@ def fit_modules(
     widths: tuple[int, ...],
     epochs: int,
     groups: Sequence[tuple[int, ...]],
+    starts: Sequence[nn.Module] | None = None,
+    onwards: Onwards | None = None,
 ) -> Fit:
     """Networks that learn some cells together.
 
@@ -156,6 +158,11 @@ def fit_modules(
             ``widths`` over the table.
         epochs: At most.
         groups: The cells of each network: all in one, or one in each.
+        starts: An encoder for each inner fold, to be copied instead of ``encoder``.
+        onwards: What the networks of a group are taken on to before they serve; None where they are done.
+
+    Raises:
+        OutOfTime: The run's deadline has passed.
     """
     tables = TabularEncoder.fit(sample.table, "network") if encoder is None else None
     X = as_inputs(sample.table, tables)
@@ -166,26 +173,12 @@ def fit_modules(
     serves = np.full((cells, len(sample.folds)), -1, dtype=np.int64)
     snapshots: list[Snapshot] = []
     for place, group in enumerate(groups):
-        labels = {cell: labels_of(sample, cell) for cell in group}
-        learnt = []
-        for fold, (train, valid) in enumerate(sample.folds):
-            known = tuple(cell for cell in group if enough(labels[cell][train]))
-            if not known:
-                continue
-            seed = int(np.random.SeedSequence([run.seed, place, fold]).generate_state(1)[0])
-            tasks = {cell: sample.targets[cell // sample.n_levels].kind for cell in known}
-            targets = {c: scale.standardise(c, fold, tasks[c], labels[c], train) for c in known}
-            with seeded(seed):
-                outputs = {name_of(cell): kind.outputs for cell, kind in tasks.items()}
-                dropout = configuration.get("dropout", 0.0)
-                net = perceptron(X.shape[1], widths, dropout) if encoder is None else deepcopy(encoder)
-                network = build_network(configuration, net, outputs, features, X[:2])
-            record = Recorder(run, network, {name_of(cell): [] for cell in known})
-            _train(configuration, record, tasks, X, targets, (train, valid), epochs, seed)
-            run.tick(fits=1)
-            learnt.append(Learnt(fold, known, record))
-        for one in learnt:
-            _keep(sample, one, learnt, X, scale, serves, snapshots, held_out)
+        encoders = [encoder] * len(sample.folds) if starts is None else starts
+        course = Course(configuration, encoders, widths, features, epochs, place)
+        learnt = learn(sample, group, course, X, scale, run)
+        for committee in [learnt] if onwards is None else onwards(learnt, course, X, scale):
+            for one in committee:
+                _keep(sample, one, committee, X, scale, serves, snapshots, held_out)
     model = ModuleNets(
         learner=configuration.learner,
         widths=widths if encoder is None else (),
@@ -201,6 +194,61 @@ def fit_modules(
         constant=constants,
     )
     return Fit(model if encoder is None else model.with_encoder(encoder), held_out)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the networks of a group are trained.
+
+    Attributes:
+        encoders: To be copied on each inner fold; None for a perceptron.
+        widths, epochs: As `fit_modules` is given them.
+        features: Numbers that the encoder gives a row.
+        place: Of the group, for its seeds.
+    """
+
+    configuration: Configuration
+    encoders: Sequence[nn.Module | None]
+    widths: tuple[int, ...]
+    features: int
+    epochs: int
+    place: int
+
+    def network(
+        self, fold: int, outputs: dict[str, int], X: Tensor, configuration: Configuration
+    ) -> MultiTaskNetwork:
+        """A network before its first step; torch's randomness gives what is not copied."""
+        encoder = self.encoders[fold]
+        dropout = configuration.get("dropout", 0.0)
+        net = perceptron(X.shape[1], self.widths, dropout) if encoder is None else deepcopy(encoder)
+        return build_network(configuration, net, outputs, self.features, X[:2])
+
+
+Onwards = Callable[[Sequence[Learnt], Course, "Tensor", Scale], Iterable[Sequence[Learnt]]]
+"""From networks that have learnt a group, with how, their inputs and their labels' scale, to committees that serve."""
+
+
+def learn(
+    sample: Sample, group: tuple[int, ...], course: Course, X: Tensor, scale: Scale, run: Run
+) -> list[Learnt]:
+    """Train a network of a group's cells on each inner fold that has labels of some, noting the labels' scale."""
+    labels = {cell: labels_of(sample, cell) for cell in group}
+    learnt = []
+    for fold, (train, valid) in enumerate(sample.folds):
+        known = tuple(cell for cell in group if enough(labels[cell][train]))
+        if not known:
+            continue
+        seed = int(np.random.SeedSequence([run.seed, course.place, fold]).generate_state(1)[0])
+        tasks = {cell: sample.targets[cell // sample.n_levels].kind for cell in known}
+        targets = {c: scale.standardise(c, fold, tasks[c], labels[c], train) for c in known}
+        with seeded(seed):
+            outputs = {name_of(cell): kind.outputs for cell, kind in tasks.items()}
+            network = course.network(fold, outputs, X, course.configuration)
+        record = Recorder(run, network, {name_of(cell): [] for cell in known})
+        train_module(course.configuration, record, tasks, X, targets, (train, valid), course.epochs, seed)
+        run.tick(fits=1)
+        learnt.append(Learnt(fold, known, record))
+    return learnt
 
 
 def width_of(encoder: nn.Module, X: Tensor) -> int:
@@ -253,14 +301,16 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def _train(
+def train_module(
     configuration: Configuration, record: Recorder, tasks: Mapping[int, Kind], X: Tensor,
     targets: Mapping[int, Array], fold: tuple[NDArray[np.intp], NDArray[np.intp]], epochs: int, seed: int,
+    optimizer: Callable[[Any], torch.optim.Optimizer] | None = None,
 ) -> None:  # fmt: skip
     """Train a network on a fold, the recorder watching.
 
     Args:
         targets: ``(n,)`` labels by cell, as networks learn them.
+        optimizer: From parameters; None for AdamW at the configuration's rates.
     """
     import torch
 
@@ -280,7 +330,7 @@ def _train(
         validation=rows(valid, 1024, shuffled=False) if len(valid) else None,
         epochs=epochs,
         balancer=BALANCERS[configuration.word("balancing", "sum")](),
-        optimizer=adamw(configuration),
+        optimizer=adamw(configuration) if optimizer is None else optimizer,
         patience=PATIENCE,
         keep="last",
         loggers=(record,),

@@ -70,6 +70,7 @@ class Sample:
             except under a time split, cover all rows.
         encoder: The user's own module, for a column of tensors; whoever trains takes a copy.
         answers: Truths of ragged targets ``(n,)``, as in `Problem`.
+        unlabelled: Features of further rows that no task has labelled, for learning from features alone.
     """
 
     table: Table
@@ -80,6 +81,7 @@ class Sample:
     folds: tuple[Fold, ...]
     encoder: Any = field(default=None, compare=False, repr=False)
     answers: tuple[NDArray[np.object_] | None, ...] = field(default=(), repr=False)
+    unlabelled: Table | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, problem: Problem, rows: Rows, folds: tuple[Fold, ...]) -> Sample:
@@ -98,6 +100,7 @@ class Sample:
             inner,
             problem.encoder,
             tuple(None if cells is None else cells[rows] for cells in problem.answers),
+            problem.unlabelled,
         )
 
     def __len__(self) -> int:

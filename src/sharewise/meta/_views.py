@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sharewise.errors import OptionError
 from sharewise.meta._objective import uniform
+from sharewise.modalities.images import recoloured
 
 
 @final
@@ -48,10 +49,7 @@ class Views:
         """One view of each picture, (N, C, H, W) floating-point numbers."""
         view = self._cut_out(batch, generator)
         if self.jitter:
-            size = (2, len(batch), batch.shape[1], 1, 1)
-            bright, contrast = 1 + self.jitter * (2 * uniform(size, generator, batch).to(batch.dtype) - 1)
-            mean = view.mean((2, 3), keepdim=True)
-            view = ((view - mean) * contrast + mean) * bright
+            view = recoloured(view, self.jitter, generator)
         if self.noise:
             view = view + self.noise * torch.randn(view.shape, generator=generator).to(view)
         return view

@@ -7,7 +7,7 @@ import decimal
 import math
 import numbers
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ class Cells:
         mixed: The cells were of several types, now all words.
         exact: ``(N,)`` the values themselves, or None for a gap, where ``values`` are not them:
             whole numbers too wide for float64, numbers declared as categories.
+        order: The values from low to high as the frame declares them, where its categories have an order.
     """
 
     name: str
@@ -46,11 +47,12 @@ class Cells:
     category: bool = False
     mixed: bool = False
     exact: NDArray[np.object_] | None = None
+    order: tuple[Value, ...] | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Cells:
         """The given rows, in that order."""
         exact = None if self.exact is None else self.exact[rows]
-        return Cells(self.name, self.form, self.values[rows], self.category, self.mixed, exact)
+        return Cells(self.name, self.form, self.values[rows], self.category, self.mixed, exact, self.order)
 
     def present(self) -> NDArray[np.bool_]:
         """``(N,)`` whether a cell holds something."""
@@ -118,6 +120,15 @@ def from_objects(name: str, values: Sequence[Any], *, category: bool = False) ->
         seconds = [math.nan if v is None else v.total_seconds() for v in known]
         return Cells(name, "number", np.array(seconds) / SECONDS_A_DAY)
     return Cells(name, "word", _as_objects(word(value) for value in known), mixed=True)
+
+
+def from_categories(name: str, values: Sequence[Any], categories: Sequence[Any] | None) -> Cells:
+    """Cells declared as categories, with their order where they have one."""
+    cells = from_objects(name, values, category=True)
+    if categories is None or cells.form != "word":
+        return cells
+    order = (word(value) if cells.exact is None else _plain(value) for value in categories)
+    return replace(cells, order=tuple(value for value in order if value is not None))
 
 
 def _float(value: Any) -> float:

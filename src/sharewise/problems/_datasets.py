@@ -15,7 +15,7 @@ from sharewise.problems._input_groups import GroupOf, grouped, join, read_groups
 from sharewise.problems._items import LabelReader, array_of, item_of, pair_of
 from sharewise.problems._names import counted, listed
 from sharewise.problems._pool import Pool
-from sharewise.tasks import Array, Binary, Kind, Multiclass, Regression
+from sharewise.tasks import Array, Binary, Kind, Multiclass, Ordinal, Regression
 
 READ_TWICE = 8
 """Items of each dataset that are read a second time, to see that they stay as they are."""
@@ -56,9 +56,9 @@ def check_tasks(tasks: object) -> dict[str, tuple[Any, Kind]]:
                 f"a task is a pair of its dataset and its kind, as in {form}; '{name}' is a "
                 f"{type(given).__name__}{_inside(given)}."
             )
-        if type(given[1]) not in (Regression, Binary, Multiclass):
+        if type(given[1]) not in (Regression, Binary, Multiclass, Ordinal):
             raise OptionError(
-                f"a task of datasets is Regression, Binary or Multiclass; '{name}' is {type(given[1]).__name__}."
+                f"a task of datasets is Regression, Binary, Multiclass or Ordinal; '{name}' is {type(given[1]).__name__}."
             )
         _check_dataset(name, given[0])
     # One alone may be a pool of classes, the tasks to come.

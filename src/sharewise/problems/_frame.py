@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sharewise.errors import DataError
-from sharewise.problems._cells import Cells, from_array, from_objects
+from sharewise.problems._cells import Cells, from_array, from_categories, from_objects
 from sharewise.problems._names import listed
 
 
@@ -38,6 +38,11 @@ class Frame:
         """
         column = self.columns[self._places[name]]
         return from_array(name, column) if isinstance(column, np.ndarray) else _from_series(name, column)
+
+    def objects(self, name: str) -> list[Any]:
+        """The cells of that column as they are, also lists."""
+        column = self.columns[self._places[name]]
+        return list(column.tolist() if isinstance(column, np.ndarray) else column.to_list())
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
@@ -127,7 +132,8 @@ def _from_series(name: str, series: Any) -> Cells:
         )
     if isinstance(dtype, (nw.Categorical, nw.Enum)):
         # pyarrow's dictionaries lose their gaps in to_numpy.
-        return from_objects(name, series.to_list(), category=True)
+        order = dtype.categories if isinstance(dtype, nw.Enum) else None
+        return from_categories(name, series.to_list(), order)
     values = series.to_numpy()
     if dtype.is_integer() and values.dtype.kind == "f" and np.any(np.abs(values) > 2.0**53):
         return from_objects(name, series.to_list())

@@ -8,6 +8,7 @@ import numpy as np
 
 from sharewise.errors import DataError
 from sharewise.problems._cells import Cells, Value, as_words, keys
+from sharewise.problems._ordered import ranks
 from sharewise.problems._words import HUGE, is_marked_number, numbers_in
 from sharewise.tasks import Array
 
@@ -29,7 +30,7 @@ class Labels:
         name: Of the column.
         kind: One of `sharewise.tasks.KINDS`.
         values: ``(N,)`` float64: numbers, or places in ``classes``; NaN for a gap.
-        classes: In sorted order; none for regression.
+        classes: In sorted order, of an ordinal target from low to high; none for regression.
         notes: Sentences.
     """
 
@@ -45,7 +46,7 @@ def encode(cells: Cells, kind: str | None) -> Labels:
 
     Raises:
         DataError: The cells do not make a target (none, one value, dates, words among numbers,
-            infinite values, too many classes), or not one of that kind.
+            infinite values, too many classes, words without an order), or not one of that kind.
     """
     name = cells.name
     present = cells.present()
@@ -60,7 +61,7 @@ def encode(cells: Cells, kind: str | None) -> Labels:
         cells = _spelled(cells, kind)
     if cells.form != "word":
         _refuse_infinite(cells)
-    codes, distinct = keys(cells)
+    codes, distinct = ranks(cells) if kind == "ordinal" else keys(cells)
     if len(distinct) < 2:
         raise DataError(
             f"a target must vary; '{name}' is {distinct[0]!r} on all {int(present.sum())} labelled rows. "
@@ -71,7 +72,15 @@ def encode(cells: Cells, kind: str | None) -> Labels:
         doubt = () if kind else _doubt(name, distinct, int(present.sum()))
         return Labels(name, chosen, np.asarray(cells.values, dtype=np.float64), notes=doubt)
     _check_classes(name, chosen, distinct, int(present.sum()), asked=kind is not None)
-    return Labels(name, chosen, np.where(codes < 0, np.nan, codes.astype(np.float64)), distinct)
+    notes = () if kind or cells.order is None or len(distinct) < 3 else (_unused_order(name),)
+    return Labels(name, chosen, np.where(codes < 0, np.nan, codes.astype(np.float64)), distinct, notes)
+
+
+def _unused_order(name: str) -> str:
+    return (
+        f"The categories of target '{name}' have an order, and are read as classes without one; to use it, say "
+        f"kinds={{'{name}': 'ordinal'}} or --kinds {name}=ordinal."
+    )
 
 
 def _inferred(cells: Cells, distinct: int) -> str:
@@ -124,7 +133,8 @@ def _doubt(name: str, distinct: tuple[Value, ...], labelled: int) -> tuple[str, 
         return ()
     return (
         f"Target '{name}' holds {len(distinct)} distinct whole numbers and is read as a number; "
-        f"if they are classes, say kinds={{'{name}': 'multiclass'}} or --kinds {name}=multiclass.",
+        f"if they are classes, say kinds={{'{name}': 'multiclass'}} or --kinds {name}=multiclass "
+        "(ordinal where they have an order).",
     )
 
 

@@ -5,14 +5,19 @@ Symbols: ``N`` rows, ``D`` targets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from sharewise.errors import OptionError
+from sharewise.problems._cells import Value
 from sharewise.problems._labels import Labels
 from sharewise.problems._problem import Target
-from sharewise.tasks import Array, Binary, Kind, Metric, Multiclass, Regression
+from sharewise.tasks import Array, Binary, Classification, Kind, Metric, Multiclass, Ordinal, Regression
+
+CLASSES: Mapping[str, Callable[[tuple[Value, ...]], Classification]] = {
+    kind.name: kind for kind in (Binary, Multiclass, Ordinal)
+}
 
 
 def describe(
@@ -32,7 +37,7 @@ def describe(
             codes, places = np.unique(labels[known, d].astype(np.intp), return_inverse=True)
             labels[known, d] = places
             classes = tuple(target.classes[code] for code in codes)
-            kind = Binary(classes) if target.kind == "binary" else Multiclass(classes)
+            kind = CLASSES[target.kind](classes)
         found.append(Target(target.name, kind, _metric(kind, target.name, metrics)))
     return tuple(found), labels
 

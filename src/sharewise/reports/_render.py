@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from sharewise.reports._diagnosis import read_hints
+from sharewise.reports._examples import read_examples
 from sharewise.reports._groups import read_groups
 from sharewise.reports._headline import headline
 from sharewise.reports._helps import help_legend, read_harm
@@ -17,6 +18,7 @@ from sharewise.reports._ledger import ledger_table, totals
 from sharewise.reports._limits import MOST_BYTES, Limits
 from sharewise.reports._protocol import other_facts, protocol, versions
 from sharewise.reports._race import read_race
+from sharewise.reports._serving import limit_words, serving_table
 from sharewise.reports._strategies import (
     cost_plots,
     cost_table,
@@ -66,9 +68,12 @@ def _page(verdict: Mapping[str, Any], ledger: Sequence[Mapping[str, Any]], limit
         helps_legend=help_legend(rope),
         curve=read_curve(verdict, rope),
         hints=read_hints(verdict),
+        examples=read_examples(verdict),
         legend=legend(rope),
         costs=cost_plots(strategies, rope),
         cost_table=cost_table(strategies),
+        serving=serving_table(verdict),
+        asked=limit_words(verdict),
         tasks=read_tasks(verdict, limits),
         protocol=protocol(verdict),
         tuning=tuning_table(verdict),

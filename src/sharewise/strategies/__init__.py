@@ -1,17 +1,19 @@
 """The competing answers: what tasks share, built from families.
 
 `separate`, `joint` and `chained` are fitted in every family; `grouped` trains the groups of tasks that
-`GroupSearch` asks for; `ensemble` is chosen greedily over everything that was fitted.
+`GroupSearch` asks for; `ensemble` is chosen greedily over everything that was fitted. Networks have two more, in two
+stages, for who asks for them: `transfer` (all tasks, then each alone) and `pretrained` (features, then each alone).
 
 >>> from sharewise.strategies import STRATEGIES
 >>> [name for name, strategy in STRATEGIES.items() if strategy.shares]
-['joint', 'chained', 'grouped']
+['joint', 'chained', 'grouped', 'transfer']
 """
 
 from sharewise.strategies._base import Strategy
 from sharewise.strategies._blend import (
     BlendModel,
     greedy,
+    mix,
     pick_by_group,
     pick_by_task,
     pick_for_all,
@@ -24,20 +26,26 @@ from sharewise.strategies._group_search import GroupSearch
 from sharewise.strategies._grouped import Grouped, GroupModel, cell_codes, of_group
 from sharewise.strategies._joint import Joint
 from sharewise.strategies._many import fit_many, stack_of
+from sharewise.strategies._pretrained import Pretrained
 from sharewise.strategies._separate import Separate
+from sharewise.strategies._transfer import Transfer
 
 STRATEGIES: dict[str, Strategy] = {
-    strategy.name: strategy for strategy in (Separate(), Joint(), Chained(), Grouped())
+    strategy.name: strategy
+    for strategy in (Separate(), Joint(), Chained(), Grouped(), Transfer(), Pretrained())
 }
 STRATEGY_STATE: tuple[type, ...] = (BlendModel, ChainedModel, ConstantModel, GroupModel)
 """The classes that strategies' models are made of, for whoever stores them."""
 ENSEMBLE = "ensemble"
 """The name of the strategy that is assembled from fitted ones rather than fitted."""
+USUAL: tuple[str, ...] = (*(name for name, one in STRATEGIES.items() if one.usual), ENSEMBLE)
+"""What competes where no strategies are named."""
 
 __all__ = [
     "ENSEMBLE",
     "STRATEGIES",
     "STRATEGY_STATE",
+    "USUAL",
     "BlendModel",
     "Chained",
     "ChainedModel",
@@ -46,13 +54,16 @@ __all__ = [
     "GroupSearch",
     "Grouped",
     "Joint",
+    "Pretrained",
     "Separate",
     "Strategy",
+    "Transfer",
     "affinity",
     "cell_codes",
     "fit_constant_model",
     "fit_many",
     "greedy",
+    "mix",
     "of_group",
     "pick_by_group",
     "pick_by_task",

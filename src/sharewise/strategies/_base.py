@@ -23,6 +23,7 @@ class Strategy(ABC):
             the trial it gains most from, some serving only a group of the tasks (``group``).
         direct: The family's method that the strategy is, where it is nothing more.
         partial: Whether a trial may say nothing (NaN) of some tasks.
+        usual: Whether it competes where no strategies are named; another is asked for by its name.
     """
 
     name: ClassVar[str]
@@ -30,6 +31,7 @@ class Strategy(ABC):
     choice: ClassVar[Literal["task", "problem", "group"]]
     direct: ClassVar[Literal["alone", "together"] | None]
     partial: ClassVar[bool]
+    usual: ClassVar[bool] = True
 
     @abstractmethod
     def refusal(self, problem: Problem) -> str | None:

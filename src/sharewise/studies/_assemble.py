@@ -90,7 +90,7 @@ def assemble(problem: Problem, around: Round, results: Sequence[Result]) -> list
             procedure = picking(evidence, strategy, family, places)
             if procedure is not None:
                 found.append(_candidate(evidence, name, family, strategy.shares, places, procedure))
-        if families and not strategy.shares:
+        if families and strategy.direct == "alone":
             places = np.sort(np.append(places_of(names, [(name, f) for f in families]), floor))
             best = picked(evidence, places, by_task=True)
             found.append(_candidate(evidence, name, BEST, False, places, best))

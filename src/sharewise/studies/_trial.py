@@ -190,11 +190,8 @@ def one_row_ms(model: Model, problem: Problem, rows: NDArray[np.intp]) -> float:
     """Median milliseconds of predicting one row; the first call, which may load things, does not count."""
     spent: list[float] = []
     started = time.perf_counter()
-    for row in np.resize(rows, SINGLES + 1):
-        table, level = (
-            problem.table.take(row[None]),
-            None if problem.level is None else problem.level[row[None]],
-        )
+    for one in np.resize(rows, (SINGLES + 1, 1)):
+        table, level = problem.table.take(one), None if problem.level is None else problem.level[one]
         before = time.perf_counter()
         model.predict(table, level)
         spent.append(1e3 * (time.perf_counter() - before))

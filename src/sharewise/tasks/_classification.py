@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,7 +19,8 @@ class Classification(Kind):
     """Abstract: a class of a fixed list, fitted with the log loss.
 
     Attributes:
-        classes: The labels as users write them, in sorted order; a label's code is its place here.
+        classes: The labels as users write them, in sorted order (of ordered ones in theirs); a label's code is its
+            place here.
     """
 
     classes: tuple[str | int | float | bool, ...] = ()
@@ -27,12 +29,16 @@ class Classification(Kind):
     def width(self) -> int:
         return len(self.classes)
 
+    @abstractmethod
+    def chosen(self, prediction: Array) -> NDArray[np.intp]:
+        """The code ``(n,)`` that probabilities ``(n, width)`` decide for."""
+
     def decode(self, prediction: Array) -> NDArray[np.generic]:
         plain = all(type(c) is type(self.classes[0]) for c in self.classes)
         labels = np.array(self.classes, dtype=None if plain else object)
         if plain and isinstance(self.classes[0], str):
             labels = labels.astype(object)
-        chosen: NDArray[np.generic] = labels[prediction.argmax(axis=1)]
+        chosen: NDArray[np.generic] = labels[self.chosen(prediction)]
         return chosen
 
     def constant(self, y: Array) -> Array:
@@ -53,6 +59,9 @@ class Binary(Classification):
         if len(self.classes) != 2:
             raise DataError(f"a binary task has two classes; got {len(self.classes)}. Use multiclass.")
 
+    def chosen(self, prediction: Array) -> NDArray[np.intp]:
+        return most_probable(prediction)
+
 
 @dataclass(frozen=True)
 class Multiclass(Classification):
@@ -70,3 +79,12 @@ class Multiclass(Classification):
         if len(named) < 2:
             raise DataError(f"a multiclass task has two or more classes; got {len(named)}.")
         object.__setattr__(self, "classes", named)  # frozen for everybody else
+
+    def chosen(self, prediction: Array) -> NDArray[np.intp]:
+        return most_probable(prediction)
+
+
+def most_probable(prediction: Array) -> NDArray[np.intp]:
+    """The code ``(n,)`` of the highest probability, of equal ones the first."""
+    codes: NDArray[np.intp] = prediction.argmax(axis=1)
+    return codes

@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sharewise.tasks._ordinal_metric import accuracy_median, mae_ranks, quadratic_kappa, rps
+
 Array = NDArray[np.float64]
 
 PROBABILITY_FLOOR = 1e-6
@@ -124,5 +126,9 @@ METRICS: dict[str, Metric] = {
         Metric("accuracy", True, 1.0, "score", accuracy),
         Metric("f1_macro", True, 1.0, "score", f1_macro),
         Metric("roc_auc", True, 1.0, "score", roc_auc),
+        Metric("rps", False, 0.0, "error", rps),
+        Metric("mae_ranks", False, 0.0, "error", mae_ranks),
+        Metric("quadratic_kappa", True, 1.0, "error", quadratic_kappa),
+        Metric("accuracy_median", True, 1.0, "score", accuracy_median),
     )
 }

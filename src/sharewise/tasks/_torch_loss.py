@@ -22,6 +22,7 @@ from sharewise.errors import DataError, OptionError
 from sharewise.tasks._classification import Binary, Classification
 from sharewise.tasks._kind import Kind
 from sharewise.tasks._metric import Array
+from sharewise.tasks._ordinal import Ordinal
 
 IGNORED = -100
 """The code that takes the place of a gap (torch's own ``ignore_index``)."""
@@ -89,7 +90,8 @@ def check_outputs(kind: Kind, outputs: Tensor, rows: int, task: str = "") -> Non
 def loss_sum(kind: Kind, outputs: Tensor, target: Tensor) -> LossSum:
     """The loss summed over the labelled rows, and their number; nothing is checked.
 
-    Squared error for a regression, cross-entropy (natural logarithm) for classes. Computed in at least 32
+    Squared error for a regression, cross-entropy (natural logarithm) for classes, its cumulative form for ordered
+    ones (`cumulative_losses`). Computed in at least 32
     bits, whatever the precision of the outputs. Nothing here waits for the device.
 
     Args:
@@ -108,8 +110,31 @@ def loss_sum(kind: Kind, outputs: Tensor, target: Tensor) -> LossSum:
         truth = torch.where(known, target, 0).to(outputs.dtype)
         each = F.binary_cross_entropy_with_logits(outputs.reshape(-1), truth, reduction="none")
         return LossSum(torch.where(known, each, 0.0).sum(), count)
+    if isinstance(kind, Ordinal):
+        each = cumulative_losses(outputs, torch.where(known, target, 0))
+        return LossSum(torch.where(known, each, 0.0).sum(), count)
     codes = torch.where(known, target, IGNORED).long()
     return LossSum(F.cross_entropy(outputs, codes, ignore_index=IGNORED, reduction="sum"), count)
+
+
+def cumulative_losses(scores: Tensor, codes: Tensor) -> Tensor:
+    """Of ordered classes the loss of each row ``(B,)``: the mean, over the ``W - 1`` places where the scale can be cut,
+    of the binary cross-entropy of lying above the cut.
+
+    One binary question a cut is the decomposition of Frank & Hall (*A Simple Approach to Ordinal Classification*,
+    ECML 2001); all are answered by one softmax, so that they never contradict one another and predictions stay
+    probabilities of classes. The score is proper (Tödter & Ahrens, *Generalization of the Ignorance Score*, Monthly
+    Weather Review 140, 2012), and cross-entropy where there are two classes.
+
+    Args:
+        scores: ``(B, W)``, before the softmax.
+        codes: ``(B,)``, without gaps.
+    """
+    total = torch.logsumexp(scores, dim=-1, keepdim=True)
+    below = torch.logcumsumexp(scores, dim=-1)[:, :-1] - total
+    above = torch.logcumsumexp(scores.flip(-1), dim=-1).flip(-1)[:, 1:] - total
+    cuts = torch.arange(scores.shape[-1] - 1, device=scores.device)
+    return -torch.where(codes[:, None] <= cuts, below, above).mean(dim=-1)
 
 
 def loss_of(kind: Kind, outputs: Tensor, target: Tensor) -> Tensor:

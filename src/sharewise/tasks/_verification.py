@@ -87,9 +87,7 @@ class Verification:
         draws: int = 200,
         seed: int = 0,
     ) -> tuple[float, float]:
-        """A percentile bootstrap interval over identities, since an identity's pairs stand and fall together.
-
-        An identity that is drawn twice is not paired with its own copy.
+        """Of one metric, as `intervals`.
 
         Raises:
             OptionError: The metric is unknown.
@@ -98,19 +96,53 @@ class Verification:
             raise OptionError(
                 f"A verification is scored by one of {', '.join(self.metrics)}; got '{metric}'."
             )
+        return self.intervals(embeddings, identities, level=level, draws=draws, seed=seed)[metric]
+
+    def intervals(
+        self,
+        embeddings: Array,
+        identities: Any,
+        *,
+        level: float = 0.95,
+        draws: int = 200,
+        seed: int = 0,
+    ) -> dict[str, tuple[float, float]]:
+        """A percentile bootstrap interval over identities of every metric, since an identity's pairs stand and fall
+        together.
+
+        An identity that is drawn twice is not paired with its own copy. Equal seeds draw the same identities, whatever
+        the embeddings.
+        """
         found = all_pairs(embeddings, identities)
         people, codes = np.unique(np.asarray(identities), return_inverse=True)
         first, second = (codes[side] for side in np.triu_indices(len(codes), 1))
         rng = np.random.default_rng(seed)
-        values = []
+        values: dict[str, list[float]] = {metric: [] for metric in self.metrics}
         for _ in range(draws):
             times = np.bincount(rng.integers(0, len(people), len(people)), minlength=len(people))
             weight = np.where(first == second, times[first], times[first] * times[second])
             if weight[found.same].sum() and weight[~found.same].sum():
                 repeated = Pairs(np.repeat(found.similarity, weight), np.repeat(found.same, weight))
-                values.append(self.of_pairs(repeated)[metric])
-        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
+                for metric, value in self.of_pairs(repeated).items():
+                    values[metric].append(value)
+        ends = {
+            metric: np.quantile(each, [(1 - level) / 2, (1 + level) / 2]) for metric, each in values.items()
+        }
+        return {metric: (float(low), float(high)) for metric, (low, high) in ends.items()}
+
+    def told(self, embeddings: Array, identities: Any) -> str:
+        """Scores with 95% intervals in a line."""
+        scores, ends = self.scores(embeddings, identities), self.intervals(embeddings, identities)
+        names = {"roc_auc": "ROC-AUC", "tar_at_far": f"TAR at FAR {self.false_accept:.3g}"}
+        return ", ".join(
+            f"{name} {scores[metric]:.3f} ({ends[metric][0]:.3f} to {ends[metric][1]:.3f})"
+            for metric, name in names.items()
+        )
+
+    @staticmethod
+    def check_unseen(training: Iterable[Any], test: Iterable[Any]) -> None:
+        """As the function of that name."""
+        check_unseen(training, test)
 
 
 def all_pairs(embeddings: Array, identities: Any) -> Pairs:

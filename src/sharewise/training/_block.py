@@ -12,6 +12,7 @@ from sharewise.training._members import Data
 from sharewise.training._optimizer import StackedAdamW
 from sharewise.training._outputs import Outputs, Slots
 from sharewise.training._randomness import Batches, Dropout
+from sharewise.training._warm import Pull
 
 
 class Block:
@@ -22,6 +23,7 @@ class Block:
         optimizer: Of these weights and ``gradients``.
         gradients: Room of the same shapes.
         batches, dropout, slots: Of the same members.
+        pull: Back to where they started, after each step; None where none of them is held.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class Block:
         slots: Slots,
         outputs: Outputs,
         data: Data,
+        pull: Pull | None = None,
     ) -> None:
         self.net, self.optimizer, self.gradients = net, optimizer, gradients
         self.batches, self.dropout, self.slots = batches, dropout, slots
-        self.outputs, self.data = outputs, data
+        self.outputs, self.data, self.pull = outputs, data, pull
 
     def epoch(self, on_step: Callable[[int], None]) -> None:
         """Train every member for its steps."""
@@ -54,6 +57,8 @@ class Block:
             slope = self.outputs.slope(done.scores, truth[step], weight[step])
             self.net.backward(done, slope, self.gradients, None if dropout is None else dropout.scale)
             self.optimizer.step()
+            if self.pull is not None:
+                self.pull()
             on_step(len(self.net))
 
 

@@ -6,7 +6,8 @@ of one member).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class Member:
         learning_rate, weight_decay: Of AdamW; the decay is decoupled.
         dropout: Share of hidden units left out in training, rounded to 1/256.
         loss_weights: Factor of each slot's loss, or None for one each. Stopping goes by each slot alone.
+        start: Weights to begin from, by name, without the member axis; what is not named starts at random. Where it is
+            given the start is judged as epoch 0, and kept where no epoch is better. None for a network from scratch.
+        pull: Share of the way back to the start that weights go after each step: those of both hidden layers, those
+            of the head; 1 keeps them where they are.
     """
 
     train: NDArray[np.intp]
@@ -56,6 +61,8 @@ class Member:
     weight_decay: float = 1e-2
     dropout: float = 0.1
     loss_weights: tuple[float, ...] | None = None
+    start: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
+    pull: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,8 @@ class Trained:
     """One member's best weights, on the CPU.
 
     Attributes:
-        epochs: For each slot the epoch its weights come from; 0 where no epoch had a finite loss.
+        epochs: For each slot the epoch its weights come from; 0 where no epoch had a finite loss, or none was better
+            than the start that the member was given.
         kept: By parameter name, the snapshots that serve some slot, ``(at most S, …)``.
         place: For each slot its snapshot.
         columns: Each slot's (start, stop) among the member's own outputs.

@@ -25,6 +25,7 @@ from sharewise.training._outputs import Labels, Outputs, Slots
 from sharewise.training._programs import blocks, programs, signature
 from sharewise.training._randomness import Batches, Dropout, Source, start_noise
 from sharewise.training._shelf import Shelf
+from sharewise.training._warm import Pull, begin
 
 LEAVE = 0.85
 """Finished members are taken out where at most this share goes on: fewer cost less than the rebuilding."""
@@ -87,7 +88,11 @@ class _Program:
             levels=levels,
             dtype=data.X.dtype,
         ).to(device)
+        begin(self.net, members)
         self.first, self.second = self.net.zeros(), self.net.zeros()
+        self.start = (
+            self.net.members(torch.arange(len(members))) if any(any(m.pull) for m in members) else None
+        )
         self.noise = start_noise(members, shape, recipe.width, device)
         self.alive = torch.arange(len(members), device=device)
         self.steps = 0
@@ -101,6 +106,7 @@ class _Program:
     def run(self, on_step: Callable[[int], None]) -> list[Trained]:
         """Train until every group has stopped."""
         pieces = self._cut()
+        self._judge_start(pieces)
         for epoch in range(1, self.recipe.epochs + 1):
             for _, block in pieces:
                 block.epoch(on_step)
@@ -117,6 +123,16 @@ class _Program:
                 pieces = self._cut()
         return self.shelf.trained(self.outputs.columns())
 
+    def _judge_start(self, pieces: Sequence[tuple[slice, Block]]) -> None:
+        """Where members were given a start, it is the one to be better than."""
+        warm = torch.tensor([member.start is not None for member in self.members], device=self.alive.device)
+        if not warm.any():
+            return
+        losses = self.judge(
+            torch.cat([self._losses(piece, block.net) for piece, block in pieces]), self.alive
+        )
+        self.shelf.update(self.net, losses.masked_fill(~warm[:, None], torch.nan), self.alive, 0)
+
     def _losses(self, piece: slice, net: StackedMLP) -> Tensor:
         mine = self.alive[piece]
         return losses_of(net, self.data, self.outputs, self.rows[mine], self.truth[mine], self.weight[mine])
@@ -127,6 +143,7 @@ class _Program:
         self.net, self.first, self.second = (
             part.members(keep) for part in (self.net, self.first, self.second)
         )
+        self.start = None if self.start is None else self.start.members(keep)
 
     def _cut(self) -> list[tuple[slice, Block]]:
         """The members still in training, as blocks."""
@@ -147,6 +164,7 @@ class _Program:
                 self._slots(here),
                 self.outputs,
                 self.data,
+                None if self.start is None else Pull(net, self.start.members(piece), members),
             )
             found.append((piece, block))
         return found

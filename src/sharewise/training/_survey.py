@@ -13,7 +13,7 @@ import torch
 
 from sharewise.errors import DataError
 from sharewise.tasks import Classification, Kind
-from sharewise.tasks._torch_loss import labelled
+from sharewise.tasks._torch_loss import labelled, loss_sum
 from sharewise.training._devices import Devices
 from sharewise.training._feed import Feed
 
@@ -31,13 +31,16 @@ class Tally:
     values: torch.Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.float64))
 
     def constant_loss(self, kind: Kind) -> float:
-        """The loss of the best constant prediction: the variance of numbers, the entropy of classes (in nats).
+        """The loss of the best constant prediction: the variance of numbers, of classes that of their shares (for
+        cross-entropy the entropy in nats).
 
         One where a constant is perfect, so that dividing by it changes nothing.
         """
         if isinstance(kind, Classification):
-            shares = (self.values[self.values > 0] / self.rows).numpy()
-            loss = float(-(shares * np.log(shares)).sum())
+            shares = self.values / self.rows
+            scores = shares.clamp(min=np.finfo(np.float64).tiny).log()[None]
+            seen = shares.nonzero()[:, 0]
+            loss = sum(float(shares[code] * loss_sum(kind, scores, code[None]).total) for code in seen)
         else:
             mean = float(self.values[0]) / self.rows
             loss = float(self.values[1]) / self.rows - mean**2

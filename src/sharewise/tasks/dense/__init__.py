@@ -14,6 +14,7 @@
 from sharewise.tasks.dense._box_head import BoxHead, corners, decode
 from sharewise.tasks.dense._box_loss import box_loss, focal
 from sharewise.tasks.dense._boxes import areas, generalised_overlap, overlaps, suppress
+from sharewise.tasks.dense._fusion import fused
 from sharewise.tasks.dense._masks import MaskHead, dice_loss, mask_loss, to_size
 from sharewise.tasks.dense._places import BACKGROUND, Places, Targets, assign, centreness
 
@@ -31,6 +32,7 @@ __all__ = [
     "decode",
     "dice_loss",
     "focal",
+    "fused",
     "generalised_overlap",
     "mask_loss",
     "overlaps",

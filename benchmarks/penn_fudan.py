@@ -2,11 +2,13 @@
 
     nice python benchmarks/penn_fudan.py                 # EfficientNet-Lite0, two and a half processor minutes a side
     nice python benchmarks/penn_fudan.py --seconds 20    # a look
+    nice python benchmarks/penn_fudan.py --epochs 8 --seeds 3    # equal epochs, three seeds
     nice python benchmarks/penn_fudan.py --backbone resnet   # from scratch
 
-Both sides get the same processor time for training: the shared network all of it, each network of its own a half. Nothing is
-tuned on the test photographs: settings are fixed beforehand, and the weights are those of the last step. One split and
-one seed; intervals (95%) are over test photographs and do not tell what another training would have changed.
+Both sides get the same processor time for training: the shared network all of it, each network of its own a half. With
+--epochs every network gets the same epochs instead, so that the two sides make as many steps a task. Nothing is tuned on
+the test photographs: settings are fixed beforehand, and the weights are those of the last step. Every seed has another
+split and other first weights; intervals (95%) are over test photographs, of all seeds together.
 """
 
 from __future__ import annotations
@@ -45,6 +47,11 @@ RATES = {"backbone": 3e-4, "new": 1e-3}
 DETECTION = Detection(("pedestrian",))
 SEGMENTATION = Segmentation(("background", "pedestrian"))
 SIZE = (SIDE, SIDE)
+SIDES = {"one": (("boxes", "masks"),), "two": (("boxes",), ("masks",))}
+"""Networks of each side, each with its tasks."""
+
+Found = dict[str, tuple[list[Boxes], list[np.ndarray]]]
+"""Boxes and masks of the test photographs, by side."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,20 @@ class Photographs:
     pictures: Pictures
     boxes: tuple[Boxes, ...]
     masks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a network is trained: so many epochs, or else processor seconds."""
+
+    seconds: float
+    epochs: float | None = None
+
+    def spent(self, began: float, steps: int, rows: int) -> float:
+        """The share of it, 1 at the end."""
+        if self.epochs is not None:
+            return steps * BATCH / (rows * self.epochs)
+        return (time.process_time() - began) / self.seconds
 
 
 class Network(nn.Module):
@@ -106,8 +127,8 @@ def read_annotation(path: Path) -> tuple[tuple[int, int], np.ndarray]:
     return (width, height), np.array(found, dtype=np.float64) - [1, 1, 0, 0]
 
 
-def train(network: Network, data: Photographs, rows: np.ndarray, seconds: float, seed: int) -> int:
-    """Trains for so many processor seconds; gives the steps made."""
+def train(network: Network, data: Photographs, rows: np.ndarray, budget: Budget, seed: int) -> int:
+    """Trains until the budget is spent; gives the steps made."""
     generator = torch.Generator().manual_seed(seed)
     places = Places.of(SIDE, SIDE, STRIDES)
     body = set(network.pyramid.backbone.parameters())
@@ -118,7 +139,7 @@ def train(network: Network, data: Photographs, rows: np.ndarray, seconds: float,
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     network.train()
     began, steps, order = time.process_time(), 0, torch.zeros(0, dtype=torch.long)
-    while (spent := (time.process_time() - began) / seconds) < 1:
+    while (spent := budget.spent(began, steps, len(rows))) < 1:
         if len(order) < BATCH:
             order = torch.randperm(len(rows), generator=generator)
         taken, order = rows[order[:BATCH].numpy()], order[BATCH:]
@@ -173,22 +194,34 @@ def latency(networks: list[Network], x: Tensor) -> float:
     return float(np.median(spent[5:]))
 
 
-def show(
-    found: Mapping[str, tuple[list[Boxes], list[np.ndarray]]], data: Photographs, test: np.ndarray
-) -> None:
+def measure(found: Found, data: Photographs, test: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """By metric and side the scores (1 + draws,): of the test photographs, then of such drawn from them."""
+    measured: dict[str, dict[str, np.ndarray]] = {}
     for kind, truths, part, metrics in (
         (DETECTION, [data.boxes[row] for row in test], 0, ("map", "map_50")),
         (SEGMENTATION, [data.masks[row] for row in test], 1, ("mean_iou",)),
     ):
-        scores = {side: kind.scores(truths, found[side][part]) for side in found}
-        drawn = {side: kind.resampled(truths, found[side][part]) for side in found}
-        for metric in metrics:
-            told = [
-                f"{side} {scores[side][metric]:.3f} ({interval(drawn[side][metric])})"
-                for side in ("one", "two")
-            ]
-            apart = interval(drawn["one"][metric] - drawn["two"][metric])
-            print(f"{metric:>9}: {', '.join(told)}; one less two {apart}")
+        for side in found:
+            scores = kind.scores(truths, found[side][part])
+            drawn = kind.resampled(truths, found[side][part])
+            for metric in metrics:
+                both = np.append(scores[metric], drawn[metric])
+                measured.setdefault(metric, {})[side] = both
+    return measured
+
+
+def show(seeds: list[dict[str, dict[str, np.ndarray]]]) -> None:
+    """Means over seeds, with the intervals of all their draws together."""
+    for metric in seeds[0]:
+        sides = {side: np.stack([each[metric][side] for each in seeds]) for side in ("one", "two")}
+        told = [
+            f"{side} {values[:, 0].mean():.3f} ({interval(values[:, 1:])})" for side, values in sides.items()
+        ]
+        apart = sides["one"] - sides["two"]
+        print(
+            f"{metric:>9}: {', '.join(told)}; one less two {apart[:, 0].mean():+.3f} ({interval(apart[:, 1:])}); "
+            f"seed by seed {', '.join(f'{value:+.3f}' for value in apart[:, 0])}"
+        )
 
 
 def interval(values: np.ndarray) -> str:
@@ -196,43 +229,55 @@ def interval(values: np.ndarray) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
+def run(
+    data: Photographs, backbone_name: str, budgets: Mapping[str, Budget], seed: int
+) -> tuple[Found, np.ndarray]:
+    """Trains both sides on one split; tells what they cost."""
+    order = np.random.default_rng(seed).permutation(len(data.pictures))
+    cut = round(TEST * len(order))
+    test, rows = np.sort(order[:cut]), np.sort(order[cut:])
+    x = data.pictures.batch(test)
+    found: Found = {}
+    for side, parts in SIDES.items():
+        networks = []
+        for tasks in parts:
+            torch.manual_seed(seed)
+            network = Network(backbone_name, tasks)
+            steps = train(network, data, rows, budgets[side], seed)
+            networks.append(network.eval())
+            epochs = steps * BATCH / len(rows)
+            print(f"  seed {seed}, {' + '.join(tasks)}: {steps} steps, {epochs:.1f} epochs", flush=True)
+        both = [predict(network, x) for network in networks]
+        found[side] = both[0][0], both[-1][1]
+        count = sum(p.numel() for network in networks for p in network.parameters())
+        print(
+            f"  {side}: {count:,} parameters ({4 * count / 1e6:.1f} MB), {latency(networks, x):.1f} ms a photograph",
+            flush=True,
+        )
+    return found, test
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=150, help="processor seconds of training a side")
+    parser.add_argument("--epochs", type=float, help="of every network, instead of seconds")
     parser.add_argument("--backbone", default="efficientnet_lite0")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
     given = parser.parse_args()
     torch.set_num_threads(1)
     began = time.process_time()
     data = load()
     print(f"{len(data.pictures)} photographs read in {time.process_time() - began:.1f} processor s")
-    order = np.random.default_rng(given.seed).permutation(len(data.pictures))
-    cut = round(TEST * len(order))
-    test, rows = np.sort(order[:cut]), np.sort(order[cut:])
-    sides = {"one": (("boxes", "masks"),), "two": (("boxes",), ("masks",))}
-    x = data.pictures.batch(test)
-    found, networks = {}, {}
-    for side, parts in sides.items():
-        networks[side] = []
-        for tasks in parts:
-            torch.manual_seed(given.seed)
-            network = Network(given.backbone, tasks)
-            steps = train(network, data, rows, given.seconds / len(parts), given.seed)
-            networks[side].append(network.eval())
-            print(f"{' + '.join(tasks)}: {steps} steps, {steps * BATCH / len(rows):.1f} epochs", flush=True)
-        both = [predict(network, x) for network in networks[side]]
-        found[side] = both[0][0], both[-1][1]
-    show(found, data, test)
-    for side, several in networks.items():
-        count = sum(p.numel() for network in several for p in network.parameters())
-        print(
-            f"{side}: {count:,} parameters ({4 * count / 1e6:.1f} MB), {latency(several, x):.1f} ms a photograph"
-        )
-    print(
-        f"{len(rows)} to train on, {len(test)} to test; {time.process_time() - began:.0f} processor s in all"
-    )
+    budgets = {side: Budget(given.seconds / len(parts), given.epochs) for side, parts in SIDES.items()}
+    measured = []
+    for seed in range(given.seed, given.seed + given.seeds):
+        found, test = run(data, given.backbone, budgets, seed)
+        measured.append(measure(found, data, test))
+    show(measured)
+    print(f"{time.process_time() - began:.0f} processor s in all")
 
 
 if __name__ == "__main__":

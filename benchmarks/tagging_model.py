@@ -7,14 +7,17 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from sharewise.modalities.tokens import (
     ConvolutionEncoder,
-    LexicalBatch,
     LexicalInputs,
     RecurrentEncoder,
+    TokenEncoder,
+    TokenInputs,
+    pretrained,
     rows_by_length,
 )
 from sharewise.networks import HardSharing, LinearChainCRF, heads
@@ -23,7 +26,10 @@ from sharewise.tasks import TokenKind
 from sharewise.tasks._token_loss import padded_codes, token_loss
 from torch import Tensor, nn
 
-ENCODERS = {"recurrent": RecurrentEncoder, "convolution": ConvolutionEncoder}
+SCRATCH = {"recurrent": RecurrentEncoder, "convolution": ConvolutionEncoder}
+ENCODERS = (*SCRATCH, "minilm", "minilm-low-rank")
+GENTLY = 0.1
+"""Learning rate of weights that are pretrained, as a share of that of new ones."""
 Tags = list[tuple[str, ...]]
 State = dict[str, Tensor]
 
@@ -33,9 +39,10 @@ class Tagger:
     """Inputs, one network with a head a task, and a chain over the tags of some tasks."""
 
     kinds: dict[str, TokenKind]
-    inputs: LexicalInputs
+    inputs: TokenInputs
     network: HardSharing
     chains: nn.ModuleDict
+    half: bool
 
     @classmethod
     def start(
@@ -48,8 +55,7 @@ class Tagger:
         seed: int,
     ) -> Tagger:
         torch.manual_seed(seed)
-        inputs = LexicalInputs.fit(sentences)
-        shared = ENCODERS[encoder](inputs.sizes)
+        inputs, shared = _parts(encoder, sentences)
         network = HardSharing(
             shared, heads({task: kind.outputs for task, kind in kinds.items()}, shared.out_features)
         )
@@ -58,7 +64,7 @@ class Tagger:
             for task, kind in kinds.items()
             if task in chained
         }
-        return cls(kinds, inputs, network, nn.ModuleDict(chains))
+        return cls(kinds, inputs, network, nn.ModuleDict(chains), half=encoder not in SCRATCH)
 
     @property
     def modules(self) -> nn.ModuleList:
@@ -68,7 +74,22 @@ class Tagger:
     def weights(self) -> int:
         return sum(parameter.numel() for parameter in self.modules.parameters())
 
-    def loss(self, task: str, scores: Tensor, target: Tensor, batch: LexicalBatch) -> Tensor:
+    def scores(self, batch: Any, tasks: Sequence[str]) -> dict[str, Tensor]:
+        """Heads' outputs; matrix products of a pretrained encoder in bfloat16."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            found: dict[str, Tensor] = self.network(batch, tuple(tasks))
+        return {task: own.float() for task, own in found.items()}
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        """Parameters with their rates: pretrained ones learn slower where all of them learn."""
+        named = [(n, p) for n, p in self.modules.named_parameters() if p.requires_grad]
+        gentle = [p for n, p in named if ".encoder.model." in n and "parametrizations" not in n]
+        kept = {id(p) for p in gentle}
+        new = [p for _, p in named if id(p) not in kept]
+        found: list[dict[str, Any]] = [{"params": new, "peak": rate}]
+        return [*found, {"params": gentle, "peak": GENTLY * rate}] if gentle else found
+
+    def loss(self, task: str, scores: Tensor, target: Tensor, batch: Any) -> Tensor:
         """Mean over labelled words."""
         if task not in self.chains:
             return token_loss(self.kinds[task], scores, target)
@@ -88,7 +109,7 @@ class Tagger:
                 self.modules.load_state_dict(states[state])
             for rows in rows_by_length([len(words) for words in sentences], 4000):
                 batch = self.inputs.batch([sentences[row] for row in rows])
-                for task, scores in self.network(batch, tasks).items():
+                for task, scores in self.scores(batch, tasks).items():
                     chained = task in self.chains
                     codes = self.chains[task].decode(scores, batch.mask) if chained else scores.argmax(dim=-1)
                     for row, tags in zip(rows, codes.numpy(), strict=True):
@@ -120,9 +141,7 @@ class Course:
     checks: int = 8
 
     def run(self, tagger: Tagger, sources: Mapping[str, Sentences], choose: Sentences) -> Done:
-        optimizer = torch.optim.AdamW(
-            tagger.modules.parameters(), lr=self.rate, weight_decay=1e-2, fused=True
-        )
+        optimizer = torch.optim.AdamW(tagger.groups(self.rate), lr=self.rate, weight_decay=1e-2, fused=True)
         random = np.random.default_rng(self.seed)
         streams = {
             task: _batches(tagger, task, source, self.places, random) for task, source in sources.items()
@@ -134,13 +153,12 @@ class Course:
         tagger.modules.train()
         while (share := (time.process_time() - began) / self.seconds) < 1.0:
             warm = min(1.0, share / 0.05)
-            optimizer.param_groups[0]["lr"] = (
-                self.rate * max(warm, 0.02) * 0.5 * (1 + math.cos(math.pi * share))
-            )
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * max(warm, 0.02) * 0.5 * (1 + math.cos(math.pi * share))
             optimizer.zero_grad(set_to_none=True)
             for task, stream in streams.items():
                 batch, target = next(stream)
-                tagger.loss(task, tagger.network(batch, (task,))[task], target, batch).backward()
+                tagger.loss(task, tagger.scores(batch, (task,))[task], target, batch).backward()
                 read[task] += len(target)
             nn.utils.clip_grad_norm_(tagger.modules.parameters(), 1.0)
             optimizer.step()
@@ -164,7 +182,7 @@ class Course:
 
 def _batches(
     tagger: Tagger, task: str, source: Sentences, places: int, random: np.random.Generator
-) -> Iterator[tuple[LexicalBatch, Tensor]]:
+) -> Iterator[tuple[Any, Tensor]]:
     """Batches of a task's labelled sentences, shuffled anew each time through."""
     codes = tagger.kinds[task].encode(source.column(task), source.where)
     known = [row for row, labels in enumerate(codes) if labels is not None]
@@ -176,3 +194,11 @@ def _batches(
             rows = [known[place] for place in batch]
             target = padded_codes([codes[row] for row in rows], lengths[batch])
             yield tagger.inputs.batch([source.words[row] for row in rows]), target
+
+
+def _parts(encoder: str, sentences: Sequence[Sequence[str]]) -> tuple[TokenInputs, TokenEncoder]:
+    if encoder in SCRATCH:
+        inputs = LexicalInputs.fit(sentences)
+        shared: TokenEncoder = SCRATCH[encoder](inputs.sizes)
+        return inputs, shared
+    return pretrained("minilm", tune="full" if encoder == "minilm" else "low_rank", shapes=32, dropout=0.0)

@@ -41,6 +41,7 @@ def test_probabilities_and_the_best_tags_are_those_of_all_sequences(masked: bool
     scores = 2 * torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     mask = torch.tensor([[place < length for place in range(4)] for length in lengths])
     decoded = chain.decode(scores, mask)
+    marginals = chain.marginals(scores, mask)
     for row, length in enumerate(lengths):
         every = [tags for tags in product(range(3), repeat=length) if not masked or legal(tags)]
         values = np.array([score_of(chain, scores[row], tags) for tags in every])
@@ -48,6 +49,11 @@ def test_probabilities_and_the_best_tags_are_those_of_all_sequences(masked: bool
         best = every[int(values.argmax())]
         assert tuple(decoded[row, :length].tolist()) == best
         assert (decoded[row, length:] == -1).all()
+        shares = np.exp(values - total)
+        by_hand = np.zeros((4, 3))
+        for tags, share in zip(every, shares, strict=True):
+            by_hand[np.arange(length), tags] += share
+        np.testing.assert_allclose(marginals[row].numpy(), by_hand, atol=1e-9)
         for tags in (best, every[0]):
             target = torch.full((1, 4), -100)
             target[0, :length] = torch.tensor(tags)

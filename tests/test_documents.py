@@ -9,6 +9,8 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from cli_runs import quicken
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 SHELL_BLOCK = re.compile(r"^```(?:bash|console|sh|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -37,8 +39,9 @@ def identify(value: object) -> str | None:
 @pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_python_blocks_run(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One document is one session: a later block sees what an earlier one defined."""
+    """One document is one session: a later block sees what an earlier one defined. Its studies are cut short."""
     monkeypatch.chdir(tmp_path)
+    quicken(monkeypatch)
     sybil = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], path=str(ROOT), pattern="*.md")
     examples = list(sybil.parse(ROOT / document).examples())
     for example in examples:

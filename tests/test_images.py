@@ -305,7 +305,7 @@ def test_a_cache_decodes_only_what_is_new_and_loses_nothing(
         Image.new("L", (8, 8), row).save(tmp_path / name)
     (tmp_path / "2.png").write_bytes(b"broken")
     read: list[str] = []
-    from sharewise.modalities.images import _pictures
+    from sharewise.problems.pictures import _pictures
 
     def counted(path: Path, decoding: Decoding) -> object:
         read.append(path.name)

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 import sharewise as sw
-from cli_runs import run
+from cli_runs import quicken, run
 from sharewise.errors import DataError, StorageError
 from sharewise.problems import Problem
 from sharewise.studies import TrialStore
@@ -181,7 +181,7 @@ def test_pictures_through_an_encoder_of_ones_own(tmp_path: Path) -> None:
 
     classes = Multiclass(tuple(f"c{place}" for place in range(20)))
     problem = Problem.from_datasets({"shape": (TensorDataset(x, torch.tensor(code)), classes)}, encoder())
-    given = {**FAST, "families": None, "budget": "40s"}
+    given = {**FAST, "families": None, "budget": "15s"}
     sw.compare(problem, out=tmp_path / "out", shots=[1, 3], ways=2, **given)
     model = sw.load(tmp_path / "out", encoder=encoder())
     # New classes come with labels of their own, as a dataset of (x, y).
@@ -192,7 +192,8 @@ def test_pictures_through_an_encoder_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_models_of_known_tasks_adapt_too(tmp_path: Path) -> None:
+def test_models_of_known_tasks_adapt_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quicken(monkeypatch)
     problem = Problem.from_frame(shops(10).drop(columns="returned"), targets=["sold"], task="shop")
     study = sw.compare(
         problem, budget="30s", families=["linear"], workers=1, quiet=True, out=tmp_path / "known"

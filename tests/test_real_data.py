@@ -25,7 +25,14 @@ def schools(folder: Path, *, per_school: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_many_small_schools_share(dataset: Callable[[str], Path]) -> None:
+def plan(monkeypatch: pytest.MonkeyPatch, effort: int, rounds: int) -> None:
+    """Rounds that are enough here, and that no clock changes; effort 0 is scouting's."""
+    monkeypatch.setattr("sharewise.studies._plan.LADDER", ((effort, rounds),))
+    monkeypatch.setattr("sharewise.studies._conduct.rounds_at_most", lambda *_: rounds)
+
+
+def test_many_small_schools_share(dataset: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    plan(monkeypatch, 0, 4)
     frame = schools(dataset("school_ilea"), per_school=15)
     assert frame["school"].nunique() == 139
     problem = sw.Problem.from_frame(frame, targets=["score"], task="school")
@@ -40,12 +47,12 @@ def test_many_small_schools_share(dataset: Callable[[str], Path]) -> None:
 
 
 def test_noise_beside_a_real_target_is_not_credited() -> None:
-    """Five of the twenty seeds of benchmarks/noise.py, on the two quicker families."""
+    """Three of the twenty seeds of benchmarks/noise.py, on the two quicker families."""
     from sklearn.datasets import load_diabetes
 
     frame = load_diabetes(as_frame=True).frame
     outcomes: Counter[str] = Counter()
-    for seed in range(5):
+    for seed in range(3):
         shuffled = np.random.default_rng(seed).permutation(frame["target"])
         problem = sw.Problem.from_frame(frame.assign(noise=shuffled), targets=["target", "noise"])
         study = sw.compare(problem, budget=30, families=["linear", "trees"], seed=seed, workers=1, quiet=True)
@@ -54,9 +61,12 @@ def test_noise_beside_a_real_target_is_not_credited() -> None:
     assert outcomes["share"] + outcomes["route"] == 0, outcomes
 
 
-def test_two_loads_of_one_building_do_not_need_each_other(dataset: Callable[[str], Path]) -> None:
+def test_two_loads_of_one_building_do_not_need_each_other(
+    dataset: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the energy table boosted trees a target are nearly exact: no verdict to share one model in their place,
     though an ensemble may take shared ones in."""
+    plan(monkeypatch, 1, 2)
     frame = pd.read_csv(dataset("energy_efficiency") / "ENB2012.csv")
     problem = sw.Problem.from_frame(frame, targets=["Y1", "Y2"])
     study = sw.compare(problem, budget=60, families=["linear", "trees"], workers=2, quiet=True)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import sharewise as sw
+from cli_runs import quicken
 from conformance import (
     QUICK,
     SEED,
@@ -222,9 +223,12 @@ def test_a_users_encoder_learns_alone_and_together(pictures: sw.Problem, side: s
 
 
 @pytest.mark.slow
-def test_a_study_of_datasets_ends_in_a_model(pictures: sw.Problem, tmp_path: Path) -> None:
+def test_a_study_of_datasets_ends_in_a_model(
+    pictures: sw.Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quicken(monkeypatch)
     study = sw.compare(
-        pictures, budget="25s", workers=1, strategies=["separate", "joint"], out=tmp_path, quiet=True
+        pictures, budget="60s", workers=1, strategies=["separate", "joint"], out=tmp_path, quiet=True
     )
     assert study.verdict.outcome in {"share", "separate", "route", "equivalent", "undecided"}
     assert {"separate", "joint"} <= set(study.table()["strategy"])

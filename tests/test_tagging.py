@@ -334,7 +334,7 @@ def test_a_model_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.M
     pytest.importorskip("transformers")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for name in ("nobody/no-such-model", str(tmp_path)):
-        with pytest.raises(OptionError, match="cannot be loaded") as caught:
+        with pytest.raises(OptionError, match=r"nothing is downloaded unasked|has no config\.json") as caught:
             pretrained(name)
         assert "\n" not in str(caught.value)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sharewise import (
         balancing,
         datasets,
+        estimators,
         families,
         meta,
         networks,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     )
     from sharewise._compare import compare
     from sharewise._study import Study
+    from sharewise.estimators import ShareClassifier, ShareRegressor
     from sharewise.problems import Problem
     from sharewise.serving import load
     from sharewise.studies.stream import replay
@@ -49,6 +51,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Problem",
+    "ShareClassifier",
+    "ShareRegressor",
     "SharewiseError",
     "Study",
     "Verdict",
@@ -56,6 +60,7 @@ __all__ = [
     "balancing",
     "compare",
     "datasets",
+    "estimators",
     "families",
     "load",
     "meta",
@@ -73,6 +78,8 @@ __all__ = [
 
 _HOMES = {
     "Problem": "problems",
+    "ShareClassifier": "estimators",
+    "ShareRegressor": "estimators",
     "Study": "_study",
     "Verdict": "verdicts",
     "compare": "_compare",

@@ -13,6 +13,7 @@ from sharewise._running import Answer, frame_of
 from sharewise.errors import DataError
 from sharewise.families import Model
 from sharewise.problems import Problem, one_task, profile
+from sharewise.reports import examples_of
 from sharewise.serving import DeployedModel, versions
 from sharewise.strategies import STRATEGIES, BlendModel
 from sharewise.studies import (
@@ -73,10 +74,19 @@ def answer_known(bench: Bench) -> Answer:
             insight=insight,
             context=context,
         )
+        conclusion.verdict.details["examples"] = _examples(bench, findings, conclusion)
         fit = partial(_fit, findings=findings, conclusion=conclusion)
         return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit, _retrained(conclusion), under)
 
     return under(protocol.limits)
+
+
+def _examples(bench: Bench, findings: Findings, conclusion: Conclusion) -> dict[str, Any] | None:
+    """Some test rows of the first round with both sides' predictions."""
+    around = make_round(bench.problem, bench.protocol, findings.plan, 0)
+    kept = bench.store.results(index=0)
+    contrast = conclusion.verdict.details["contrast"]
+    return examples_of(bench.problem, around, findings.plan, kept, findings.rounds[0], contrast)
 
 
 def _retrained(conclusion: Conclusion) -> int:

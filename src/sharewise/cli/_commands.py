@@ -19,8 +19,11 @@ _VERDICT = {
 """What ``verdict.json`` must hold to be shown."""
 
 _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", "")
-_PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric")
-_COMPARE = ("question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope", "out")
+_PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric", "pictures")
+_COMPARE = (
+    "question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope", "max_latency",
+    "max_size", "independent_updates", "out",
+)  # fmt: skip
 
 
 def run(given: argparse.Namespace) -> None:
@@ -36,6 +39,14 @@ def run(given: argparse.Namespace) -> None:
             from sharewise.cli._adapt import adapt
 
             adapt(given)
+        case "export":
+            from sharewise.cli._export import export
+
+            export(given)
+        case "serve":
+            from sharewise.cli._serve import serve
+
+            serve(given)
         case "report":
             _report(given)
 
@@ -54,6 +65,7 @@ def _demo(given: argparse.Namespace) -> None:
 
 def _compare(given: argparse.Namespace) -> None:
     from sharewise.problems import Problem, read_problem, read_table
+    from sharewise.problems._sentence_files import files_in, holds_sentences, problem_of_sentences
 
     told = {name: getattr(given, name) for name in _PROBLEM if getattr(given, name) is not None}
     options = _options(given)
@@ -73,7 +85,10 @@ def _compare(given: argparse.Namespace) -> None:
             raise OptionError("the columns to predict must be named; got none. Use --targets a,b.")
         if isinstance(told.get("kinds"), str):
             raise OptionError(f"--kinds takes target=kind pairs; got '{told['kinds']}'.")
-        problem = Problem.from_frame(read_table(given.data), **told)
+        if holds_sentences(given.data):
+            problem = problem_of_sentences(files_in(given.data), **told)
+        else:
+            problem = Problem.from_frame(read_table(given.data), root=Path(given.data).parent, **told)
     options.setdefault("out", str(Path("runs") / Path(given.data).stem))
     _study(problem, options, given)
 
@@ -93,18 +108,23 @@ def _study(problem: Any, options: dict[str, Any], given: argparse.Namespace) -> 
 
 def _predict(given: argparse.Namespace) -> None:
     import sharewise as sw
-    from sharewise.problems import read_table
+    from sharewise.cli._sentences import by_word
+    from sharewise.problems import Sentences, read_table, rooted
+    from sharewise.problems._sentence_files import files_in, holds_sentences, open_sentences
 
     if given.out is not None:
         _check_place(Path(given.out), Path(given.data))
     model = sw.load(given.model)
-    frame = read_table(given.data)
+    frame: Any
+    frame = open_sentences(files_in(given.data)) if holds_sentences(given.data) else read_table(given.data)
+    frame = rooted(frame, model.schema, Path(given.data).parent)
     found = model.predict_proba(frame) if given.proba else model.predict(frame)
+    found = by_word(frame, found) if isinstance(frame, Sentences) else found
     if given.out is None:
         found.to_csv(sys.stdout, index=False)
         return
     _write_predictions(found, Path(given.out))
-    sys.stderr.write(f"{len(found):,} rows predicted: {given.out}\n")
+    sys.stderr.write(f"{len(frame):,} rows predicted: {given.out}\n")
 
 
 def _check_place(out: Path, data: Path) -> None:

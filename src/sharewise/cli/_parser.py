@@ -43,9 +43,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--group", metavar="COLUMN", help="keep rows with equal values together across splits"
     )
     compare.add_argument("--time", metavar="COLUMN", help="split by time, past before future")
+    compare.add_argument(
+        "--pictures", metavar="COLUMN", help="the column that names picture files, from the table's folder on"
+    )
     compare.add_argument("--drop", type=_listed, metavar="A,B", help="columns to leave out")
     compare.add_argument(
-        "--kinds", type=_pairs, metavar="A=multiclass", help="regression, binary or multiclass"
+        "--kinds",
+        type=_pairs,
+        metavar="A=multiclass",
+        help="regression, binary, multiclass, ordinal or multilabel",
     )
     compare.add_argument(
         "--metric", type=_pairs, metavar="A=roc_auc", help="metrics by target, or one for all"
@@ -70,6 +76,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--families", type=_listed, metavar="A,B", help="linear, trees, network")
     compare.add_argument("--rope", type=float, metavar="0.01", help="relative difference too small to matter")
+    compare.add_argument(
+        "--max-latency",
+        metavar="5ms",
+        help="what is deployed predicts one row, all tasks, in at most so long",
+    )
+    compare.add_argument("--max-size", metavar="10MB", help="what is deployed has at most so many bytes")
+    compare.add_argument(
+        "--independent-updates",
+        action="store_true",
+        default=None,
+        help="what is deployed lets each task be trained again without touching another",
+    )
     _common(compare, out=None)
 
     predict = commands.add_parser("predict", help="predict a table with a study's model")
@@ -85,6 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
     adapt.add_argument(
         "--out", metavar="DIR", required=True, help="folder of the small model; 'sharewise predict' takes it"
     )
+
+    from sharewise.cli._export import add as add_export
+    from sharewise.cli._serve import add as add_serve
+
+    add_export(commands)
+    add_serve(commands)
 
     report = commands.add_parser("report", help="write a study's page again, and show its verdict")
     report.add_argument("study", metavar="DIR")

@@ -22,6 +22,9 @@ from sharewise.families._parts import ConstantPart, LinearPart, PartsModel
 from sharewise.families._sample import Fit, Model, OutOfTime, Part, Predictions, Run, Sample
 from sharewise.families._stacked_family import StackedFamily
 from sharewise.families._trees import Trees
+from sharewise.families.pictures import STATE as PICTURE_STATE
+from sharewise.families.sentences import SENTENCE_STATE
+from sharewise.families.texts import TEXT_MODEL_STATE
 
 FAMILIES: dict[str, Family] = {family.name: family for family in (Linear(), Trees(), Network())}
 FAMILY_STATE: tuple[type, ...] = (
@@ -41,6 +44,9 @@ FAMILY_STATE: tuple[type, ...] = (
     Snapshot,
     Stack,
     StackedBoosterModel,
+    *PICTURE_STATE,
+    *SENTENCE_STATE,
+    *TEXT_MODEL_STATE,
 )
 """The classes that fitted models are made of, for whoever stores them."""
 

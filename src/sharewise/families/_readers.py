@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.util import find_spec
 
 from sharewise.families._base import Configuration
 from sharewise.families._reader import Reader
 from sharewise.problems import Problem
-
-PACKAGES = ("sentences", "pictures", "texts")
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,7 @@ class Readers:
 @cache
 def readers_of(family: str) -> Readers:
     """Of a family, by its name."""
-    found: list[Reader] = []
-    for package in PACKAGES:
-        name = f"sharewise.families.{package}"
-        if find_spec(name) is not None:
-            found += getattr(import_module(name), "READERS", {}).get(family, ())
-    return Readers(tuple(found))
+    from sharewise.families import pictures, sentences, texts  # which are families' own, and import their parts
+
+    packages = (sentences.READERS, pictures.READERS, texts.READERS)
+    return Readers(tuple(reader for own in packages for reader in own.get(family, ())))

@@ -89,14 +89,37 @@ class LinearChainCRF(nn.Module):
         # Beyond a sentence's end the last tag was carried on unchanged.
         return torch.stack(tags[::-1], dim=1).masked_fill(~mask, -1)
 
+    @torch.no_grad()
+    def marginals(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Each word's probability of each tag ``(B, L, K)``, whatever the others' are; zero beyond the mask.
+
+        By the forward-backward algorithm (Rabiner, *A Tutorial on Hidden Markov Models*, Proc. IEEE 1989, eq. 27). Unlike
+        best sequences they can be averaged over chains.
+        """
+        scores = self._checked(scores, mask)
+        _, between = self._chain()
+        reached = self._forward(scores, mask)
+        after = [self.last.to(scores.dtype).expand_as(scores[:, 0])]
+        for place in range(scores.shape[1] - 1, 0, -1):
+            stepped = torch.logsumexp(between + (scores[:, place] + after[-1]).unsqueeze(1), dim=2)
+            # Beyond a sentence's end nothing follows: its last word gets what a last word gets.
+            after.append(torch.where(mask[:, place].unsqueeze(1), stepped, after[-1]))
+        both = torch.stack(reached, dim=1) + torch.stack(after[::-1], dim=1)
+        return torch.softmax(both, dim=2) * mask.unsqueeze(2)
+
     def _log_total(self, scores: Tensor, mask: Tensor) -> Tensor:
-        """Logarithm of the summed exponentials of all tag sequences ``(B,)``: the forward algorithm."""
+        """Logarithm of the summed exponentials of all tag sequences ``(B,)``."""
+        return torch.logsumexp(self._forward(scores, mask)[-1] + self.last, dim=1)
+
+    def _forward(self, scores: Tensor, mask: Tensor) -> list[Tensor]:
+        """At every place the logarithm of the summed exponentials ``(B, K)`` of all that leads to a tag there; beyond a
+        sentence's end that of its last word."""
         first, between = self._chain()
-        reached = first + scores[:, 0]
+        reached = [first + scores[:, 0]]
         for place in range(1, scores.shape[1]):
-            stepped = torch.logsumexp(reached.unsqueeze(2) + between, dim=1) + scores[:, place]
-            reached = torch.where(mask[:, place].unsqueeze(1), stepped, reached)
-        return torch.logsumexp(reached + self.last, dim=1)
+            stepped = torch.logsumexp(reached[-1].unsqueeze(2) + between, dim=1) + scores[:, place]
+            reached.append(torch.where(mask[:, place].unsqueeze(1), stepped, reached[-1]))
+        return reached
 
     def _score(self, scores: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """Score of the given tags ``(B,)``."""

@@ -28,6 +28,7 @@ from sharewise.problems._encoder import encoder_digest
 from sharewise.problems._fingerprint import fingerprint
 from sharewise.problems._leaks import Leak
 from sharewise.problems._names import nearest
+from sharewise.problems._picture_column import rooted
 from sharewise.problems._problem import Problem, Target, Task
 from sharewise.problems._profile import Profile, profile
 from sharewise.problems._readers import read_table
@@ -60,5 +61,6 @@ __all__ = [
     "read_iob2",
     "read_problem",
     "read_table",
+    "rooted",
     "split",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,13 @@ from sharewise.errors import DataError
 from sharewise.problems._frame import Frame, open_frame
 from sharewise.problems._labels import Labels, encode
 from sharewise.problems._leaks import leak_notes
+from sharewise.problems._multilabel import spread
 from sharewise.problems._names import counted, listed
+from sharewise.problems._picture_column import PictureColumn, picture_column
 from sharewise.problems._problem import Problem, Task
 from sharewise.problems._pruning import prune
 from sharewise.problems._roles import Roles, assign_roles, check_kinds, check_metrics
+from sharewise.problems._same_pictures import joined
 from sharewise.problems._schema import Schema, words_held
 from sharewise.problems._structure import read_group, read_levels, read_time
 from sharewise.problems._table import Table
@@ -33,6 +37,10 @@ def build(
     drop: object,
     kinds: Mapping[str, str] | None,
     metric: Mapping[str, str] | str | None,
+    pictures: object = None,
+    size: object = None,
+    channels: object = None,
+    root: str | Path = ".",
 ) -> Problem:
     """See `Problem.from_frame`."""
     frame = open_frame(data)
@@ -41,13 +49,16 @@ def build(
     asked_metrics = check_metrics(metric, roles, frame)
     notes: list[str] = []
 
-    read = [encode(frame.cells(name), asked_kinds.get(name)) for name in roles.targets]
+    read = _read_targets(frame, roles, asked_kinds, asked_metrics)
     notes += [note for labels in read for note in labels.notes]
     _refuse_single(read, roles)
     labels = np.stack([target.values for target in read], axis=1)
     level, levels = read_levels(frame, roles.task)
     when = read_time(frame, roles.time)
-    rows = _usable_rows(labels, level, when, roles, notes)
+    photos = picture_column(
+        frame, roles.features, notes, asked=pictures, size=size, channels=channels, root=root
+    )
+    rows = _usable_rows(labels, level, when, photos, roles, notes)
     labels = labels[rows]
     level = None if level is None else level[rows]
 
@@ -65,7 +76,12 @@ def build(
         level = np.searchsorted(kept_levels, level[left]).astype(np.intp)
     tasks = _tasks(kept, levels, roles.task, pruned.tasks[np.ix_(kept_levels, kept_targets)])
 
-    features, found = type_features(frame.cells(name).take(rows) for name in roles.features)
+    decoded = None if photos is None else photos.read(rows, notes)
+    found: list[str] = []
+    if photos is not None and decoded is not None:
+        features = [Feature(photos.column(decoded))]
+    else:
+        features, found = type_features(frame.cells(name).take(rows) for name in roles.features)
     notes += found
     if not features:
         raise DataError(
@@ -74,7 +90,11 @@ def build(
         )
     table = Table(tuple(feature.column for feature in features), len(rows))
     notes += leak_notes(table, described, labels)
-    schema = _schema(frame, roles, features, None if level is None else levels)
+    names = (*roles.targets, *(target.name for target in read if target.name not in roles.targets))
+    schema = _schema(frame, roles, names, features, None if level is None else levels)
+    groups = read_group(frame, roles.group, rows, level, notes)
+    if photos is not None and decoded is not None:
+        schema, groups = photos.entered(schema, decoded), joined(decoded.pixels, groups, notes)
     return Problem(
         table=table,
         targets=described,
@@ -83,18 +103,40 @@ def build(
         levels=None if level is None else levels,
         level=level,
         level_name=roles.task,
-        group=read_group(frame, roles.group, rows, level, notes),
+        group=groups,
         time=None if when is None else when[rows],
         notes=tuple(notes),
         schema=schema,
         rows=rows,
-        unlabelled=_unlabelled(frame, roles, schema),
+        unlabelled=None if photos is not None else _unlabelled(frame, read, schema),
     )
 
 
-def _unlabelled(frame: Frame, roles: Roles, schema: Schema) -> Table | None:
+def _read_targets(
+    frame: Frame, roles: Roles, kinds: Mapping[str, str], metrics: dict[str, str]
+) -> list[Labels]:
+    """Every target's labels; a column of several labels becomes several targets, each scored as asked of the column."""
+    read: list[Labels] = []
+    for name in roles.targets:
+        if kinds.get(name) != "multilabel":
+            read.append(encode(frame.cells(name), kinds.get(name)))
+            continue
+        found = spread(name, frame.objects(name))
+        taken = [labels.name for labels in found if labels.name in frame]
+        if taken:
+            raise DataError(
+                f"a label of '{name}' becomes a target of its own; the table has a column '{taken[0]}' already. "
+                "Rename that column."
+            )
+        if name in metrics:
+            metrics |= {labels.name: metrics[name] for labels in found}
+        read += found
+    return read
+
+
+def _unlabelled(frame: Frame, read: list[Labels], schema: Schema) -> Table | None:
     """Features of the rows without any label, where there are some: pretraining can read them."""
-    known = [frame.cells(name).present() for name in roles.targets]
+    known = [~np.isnan(labels.values) for labels in read]
     rows = np.flatnonzero(~np.any(known, axis=0))
     return schema.features_of(frame, rows) if len(rows) else None
 
@@ -114,13 +156,19 @@ def one_task(target: str) -> str:
 
 
 def _usable_rows(
-    labels: Array, level: NDArray[np.intp] | None, when: Array | None, roles: Roles, notes: list[str]
+    labels: Array,
+    level: NDArray[np.intp] | None,
+    when: Array | None,
+    photos: PictureColumn | None,
+    roles: Roles,
+    notes: list[str],
 ) -> NDArray[np.intp]:
     usable = np.ones(len(labels), dtype=bool)
     for lacking, what in (
         (np.isnan(labels).all(axis=1), "without any label"),
         (None if level is None else level < 0, f"without a task in '{roles.task}'"),
         (None if when is None else np.isnan(when), f"without a time in '{roles.time}'"),
+        (None if photos is None else photos.gaps, "without a picture"),
     ):
         if lacking is None:
             continue
@@ -148,14 +196,20 @@ def _tasks(
     return tuple(tasks)
 
 
-def _schema(frame: Frame, roles: Roles, features: list[Feature], levels: tuple[str, ...] | None) -> Schema:
+def _schema(
+    frame: Frame,
+    roles: Roles,
+    targets: tuple[str, ...],
+    features: list[Feature],
+    levels: tuple[str, ...] | None,
+) -> Schema:
     names = tuple(feature.column.name for feature in features)
     read = {*names, *roles.targets, roles.task}
     return Schema(
         features=names,
         kinds=tuple(feature.column.kind for feature in features),
         bools=tuple(feature.column.name for feature in features if feature.is_bool),
-        targets=roles.targets,
+        targets=targets,
         others=tuple(name for name in frame.names if name not in read),
         level_name=roles.task,
         levels=levels,

@@ -86,6 +86,15 @@ def read_iob2(
     return sentences
 
 
+def columns_in(path: str | PathLike[str]) -> int:
+    """How many columns a file has, words counted.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return _read(path).width
+
+
 def _iob_column(found: _Columns, words: int) -> int:
     shares = {
         column: sum(_IOB.fullmatch(word.cells[column]) is not None for row in found.rows for word in row)

@@ -10,8 +10,9 @@ from sharewise.errors import DataError, OptionError
 from sharewise.problems._names import nearest
 from sharewise.problems._problem import Problem
 from sharewise.problems._readers import read_table
+from sharewise.problems._sentence_files import holds_sentences, problem_of_sentences
 
-PROBLEM_KEYS = ("data", "targets", "task", "group", "time", "drop", "kinds", "metric")
+PROBLEM_KEYS = ("data", "targets", "task", "group", "time", "drop", "kinds", "metric", "pictures", "size")
 OPTION_KEYS = (
     "question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope",
     "max_latency", "max_size", "independent_updates", "out", "quiet",
@@ -22,8 +23,8 @@ OPTION_KEYS = (
 def read_problem(path: str | PathLike[str]) -> tuple[Problem, dict[str, Any]]:
     """The problem that a YAML file describes, and its options for ``compare``.
 
-    ``data`` is a path relative to the file; the other keys are the arguments of
-    `Problem.from_frame` and of ``compare``, with ``-`` or ``_`` between words.
+    ``data`` is a path relative to the file, or a list of them for files of the same sentences; the other keys are the
+    arguments of `Problem.from_frame` and of ``compare``, with ``-`` or ``_`` between words.
 
     Raises:
         DataError: The file or its table cannot be read or breaks a rule.
@@ -41,10 +42,21 @@ def read_problem(path: str | PathLike[str]) -> tuple[Problem, dict[str, Any]]:
         if given.get(key) in (None, "", []):
             raise OptionError(f"'{path.name}' must say {key}; it does not. Add a line '{key}: …'.")
     _check_shapes(path, given)
-    frame = read_table(path.parent / str(given["data"]))
-    arguments = {key: given[key] for key in PROBLEM_KEYS if key != "data" and given.get(key) is not None}
     options = {key: given[key] for key in OPTION_KEYS if given.get(key) is not None}
-    return Problem.from_frame(frame, **arguments), options
+    files = given["data"] if isinstance(given["data"], list) else [given["data"]]
+    if all(holds_sentences(str(file)) for file in files):
+        told = {key: given[key] for key in PROBLEM_KEYS[1:] if given.get(key) is not None}
+        return problem_of_sentences([path.parent / str(file) for file in files], **told), options
+    if isinstance(given["data"], list):
+        raise OptionError(
+            f"data in '{path.name}' must be one table, or files of sentences; got {len(files)} files."
+        )
+    table = path.parent / str(given["data"])
+    frame = read_table(table)
+    arguments = {key: given[key] for key in PROBLEM_KEYS if key != "data" and given.get(key) is not None}
+    if isinstance(arguments.get("size"), list):
+        arguments["size"] = tuple(arguments["size"])
+    return Problem.from_frame(frame, root=table.parent, **arguments), options
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -96,8 +108,8 @@ def _check_shapes(path: Path, given: dict[str, Any]) -> None:
     out = given.get("out")
     if out is not None and not isinstance(out, str):
         raise OptionError(f"out in '{path.name}' must name a folder; got {out!r}. Put it in quotes.")
-    for key in ("task", "group", "time", "data"):
-        if isinstance(given.get(key), (list, dict)):
+    for key in ("task", "group", "time", "data", "pictures"):
+        if isinstance(given.get(key), dict if key == "data" else (list, dict)):
             raise OptionError(f"{key} in '{path.name}' must be one name; got {given[key]!r}.")
     for key in ("targets", "drop"):
         if isinstance(given.get(key), dict):

@@ -51,6 +51,7 @@ class Schema:
             known (another kind, or more than `MOST_VALUES`).
         shape, dtype: Of one row's tensor (the dtype's NumPy name); None in a table.
         encoder: Names and shapes of the stored tensors of the user's encoder, or None without one.
+        pictures: How pictures are decoded, as pairs of settings; None where rows are none.
     """
 
     features: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ class Schema:
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
     encoder: tuple[tuple[str, tuple[int, ...]], ...] | None = None
+    pictures: tuple[tuple[str, Any], ...] | None = None
 
     def seen(self, name: str) -> frozenset[str] | None:
         """The words a category held when the model was made, or None where they are not known."""
@@ -99,6 +101,21 @@ class Schema:
             DataError: The table is empty, lacks a column, holds words where numbers were, or
                 names a task that was not there.
         """
+        if self.kinds == ("sentence",):
+            from sharewise.problems._new_sentences import read_sentences
+
+            sentences = read_sentences(frame)
+            return Table((Column(self.features[0], "sentence", sentences),), len(sentences)), None, ()
+        if self.pictures is not None:
+            from sharewise.problems._new_pictures import read_pictures
+
+            level = None
+            if with_levels and self.level_name is not None:
+                source = open_frame(frame)
+                self._refuse_missing(source, True)
+                level = self._read_levels(source)
+            pixels = read_pictures(frame, self.features[0], self.pictures)
+            return Table((Column(self.features[0], "tensor", pixels),), len(pixels)), level, ()
         if self.shape is not None and self.dtype is not None:
             inputs = read_inputs(frame, self.shape, self.dtype)
             return Table((Column(self.features[0], "tensor", inputs),), len(inputs)), None, ()

@@ -9,9 +9,10 @@ decide (scales, ticks, labels, colour steps, words), the templates only place wh
 (True, True)
 """
 
+from sharewise.reports._examples_of import examples_of
 from sharewise.reports._front import front_plot
 from sharewise.reports._render import render
 from sharewise.reports._stream_plot import stream_plot
 from sharewise.reports._write import write
 
-__all__ = ["front_plot", "render", "stream_plot", "write"]
+__all__ = ["examples_of", "front_plot", "render", "stream_plot", "write"]

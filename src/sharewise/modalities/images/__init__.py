@@ -16,13 +16,23 @@ Needs torch, and Pillow where pictures are decoded (extra ``images``).
 from sharewise.modalities.images._augment import Augmentation, recoloured
 from sharewise.modalities.images._backbone import Backbone, Pooled, Standardise
 from sharewise.modalities.images._by_name import BACKBONES, Maps, backbone
-from sharewise.modalities.images._decoding import Decoding, Placement
 from sharewise.modalities.images._efficientnet_lite import EfficientNetLite0
-from sharewise.modalities.images._pictures import MEMORY, Pictures, decode
-from sharewise.modalities.images._pillow import decode_array, decode_file, decode_mask
 from sharewise.modalities.images._pyramid import FeaturePyramid
 from sharewise.modalities.images._resnet import ResNet
-from sharewise.modalities.images._sources import Folder, read_arrays, read_column, read_folder
+from sharewise.problems.pictures import (
+    MEMORY,
+    Decoding,
+    Folder,
+    Pictures,
+    Placement,
+    decode,
+    decode_array,
+    decode_file,
+    decode_mask,
+    read_arrays,
+    read_column,
+    read_folder,
+)
 
 __all__ = [
     "BACKBONES",

@@ -5,6 +5,7 @@ Symbols: as in `_backbone`; `F` features of every level of the pyramid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 from torch import Tensor, nn
@@ -41,8 +42,12 @@ class FeaturePyramid(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Pictures (B, C, H, W) to a map (B, F, ceil(H / s), ceil(W / s)) a level, fine to coarse."""
-        maps = self.backbone(x)[-len(self.strides) :]
-        sums = [lateral(found) for lateral, found in zip(self.lateral, maps, strict=True)]
+        return self.merge(self.backbone(x))
+
+    def merge(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The same of the backbone's maps, where those are known already."""
+        taken = maps[-len(self.strides) :]
+        sums = [lateral(found) for lateral, found in zip(self.lateral, taken, strict=True)]
         for level in range(len(sums) - 2, -1, -1):
             above = F.interpolate(sums[level + 1], size=sums[level].shape[2:], mode="nearest")
             sums[level] = sums[level] + above

@@ -1,4 +1,4 @@
-"""A column of strings for networks: texts to ids, ids to features.
+"""A column of strings: grams for linear models; ids, and features of ids, for networks.
 
 Fit a `Vocabulary` on training texts, turn any texts into rows of ids, and hand padded batches of them to an encoder,
 a module from ids ``(B, L)`` to features ``(B, D)``. Padding never changes what an encoder says of a text:
@@ -17,6 +17,9 @@ nothing. `HuggingFace` is a pretrained encoder by name or folder, with the token
 frozen, fine-tuned, or with low-rank updates; ``"minilm"`` is the one that the extra ``text`` brings and that needs no
 network. `Cached` computes a frozen encoder's features once a text. `batches` goes through texts of like length together.
 
+`Grams` is what a linear model reads: TF-IDF of words and of runs of letters, a sparse matrix;
+`LatentText` makes few dense columns of it.
+
 An encoder is usable wherever a module is, such as in ``Problem.from_datasets`` on padded ids; a `Vocabulary` and
 `HubTokens` are plain data, to be stored beside its weights. PyTorch is imported with the first encoder,
 ``transformers`` with the first pretrained one.
@@ -27,7 +30,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sharewise.modalities.text._grams import Grams
 from sharewise.modalities.text._hub_tokens import HubTokens
+from sharewise.modalities.text._latent import LatentText
 from sharewise.modalities.text._token_rows import TokenRows
 from sharewise.modalities.text._vocabulary import Vocabulary
 
@@ -45,8 +50,10 @@ __all__ = [
     "TEXT_STATE",
     "BagOfTokens",
     "Cached",
+    "Grams",
     "HubTokens",
     "HuggingFace",
+    "LatentText",
     "LengthBatches",
     "LowRankLinear",
     "SmallTransformer",
@@ -58,7 +65,7 @@ __all__ = [
     "features",
 ]
 
-TEXT_STATE = (HubTokens, Vocabulary)
+TEXT_STATE = (Grams, HubTokens, LatentText, Vocabulary)
 """The classes that fitted texts are made of, for whoever stores them."""
 
 _HOMES = {

@@ -1,4 +1,5 @@
-"""A linear layer that keeps its weights and learns a small product beside them."""
+"""A linear layer that keeps its weights and learns a small product beside them: for pretrained encoders, of texts as
+of single words, that several tasks then share."""
 
 from __future__ import annotations
 
@@ -49,7 +50,7 @@ class LowRankLinear(nn.Module):
         return moved
 
 
-def add_low_rank(model: nn.Module, rank: int, alpha: float) -> None:
+def add_low_rank(model: nn.Module, rank: int, alpha: float = 16.0) -> None:
     """Freeze a model and put a `LowRankLinear` in the place of every linear layer.
 
     Every one, not the query and value projections alone (section 4.2): which layers those are, no two models call alike.
@@ -68,7 +69,7 @@ def add_low_rank(model: nn.Module, rank: int, alpha: float) -> None:
     ]
     if not places:
         raise OptionError(
-            f"low-rank updates need linear layers; {type(model).__name__} has none. Choose tuning='full' or 'frozen'."
+            f"low-rank updates need linear layers; {type(model).__name__} has none. Train all of it, or nothing."
         )
     for parent, name, child in places:
         setattr(parent, name, LowRankLinear(child, rank, alpha))

@@ -27,6 +27,22 @@ def check_texts(texts: object) -> list[str]:
     return [_text(cell, row) for row, cell in enumerate(texts)]
 
 
+def clean_texts(texts: Iterable[object], most: int) -> list[str]:
+    """The column of a table that is fitted or served already, so that nothing is refused any more: a gap is an empty
+    text, a letter that some reader could not decode is `REPLACED`.
+
+    Args:
+        most: Characters of a text that are kept.
+    """
+    found = []
+    for cell in texts:
+        text = cell[:most] if isinstance(cell, str) else ""
+        if not text.isascii():
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        found.append(text)
+    return found
+
+
 def _text(cell: Any, row: int) -> str:
     if isinstance(cell, str):
         if not cell.isascii():

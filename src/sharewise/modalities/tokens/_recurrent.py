@@ -25,20 +25,18 @@ class RecurrentEncoder(TokenEncoder):
         super().__init__()
         self.out_features = 2 * width
         self.words = WordVectors(sizes, words, dropout=dropout)
-        self.layers = nn.ModuleList(
-            _BothWays(2 * width if layer else words, width) for layer in range(layers)
-        )
+        self.layers = nn.ModuleList(BothWays(2 * width if layer else words, width) for layer in range(layers))
         self.dropout = nn.Dropout(dropout)
 
     def _encode(self, batch: LexicalBatch) -> Tensor:
         vectors: Tensor = self.words(batch)
-        turned = _turned(batch.mask)
+        mirrored = turned(batch.mask)
         for layer in self.layers:
-            vectors = self.dropout(layer(vectors, turned))
+            vectors = self.dropout(layer(vectors, mirrored))
         return vectors
 
 
-class _BothWays(nn.Module):
+class BothWays(nn.Module):
     """An LSTM from the front and one from the back.
 
     The second reads each sentence turned round in its own places, so padding comes last for both and reaches no
@@ -55,7 +53,7 @@ class _BothWays(nn.Module):
         return torch.cat([self.front(vectors)[0], _picked(back, turned)], dim=-1)
 
 
-def _turned(mask: Tensor) -> Tensor:
+def turned(mask: Tensor) -> Tensor:
     """For every place ``(B, L)`` the one that mirrors it in its sentence; beyond the end itself."""
     place = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     return torch.where(mask, mask.sum(dim=1, keepdim=True) - 1 - place, place)

@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from sharewise.errors import OptionError
+from sharewise.modalities.tokens._affixes import bucket_of, shape_of
 from sharewise.modalities.tokens._base import TokenInputs, Words
 from sharewise.modalities.tokens._lexical_inputs import REMEMBERED
 
 PIECES = 16
 """Sub-words of one word that are read; a web address of hundreds would crowd out its sentence."""
+SHAPES = 512
+"""Buckets of words' shapes, padding counted."""
 
 
 class SubwordBatch(NamedTuple):
@@ -27,6 +30,8 @@ class SubwordBatch(NamedTuple):
         pieces: ``(W, P)`` codes of sub-words, the tokenizer's own marks at both ends.
         attention: ``(W, P)``, 1 where a piece stands.
         window, place: ``(B, L)``, where in ``pieces`` each word's first sub-word stands.
+        shape: ``(B, L)``, each word's shape as one of `SHAPES` buckets, 0 where none stands: a tokenizer that knows
+            small letters only passes over it.
         mask: ``(B, L)``.
     """
 
@@ -34,6 +39,7 @@ class SubwordBatch(NamedTuple):
     attention: Tensor
     window: Tensor
     place: Tensor
+    shape: Tensor
     mask: Tensor
 
 
@@ -66,6 +72,7 @@ class SubwordInputs(TokenInputs):
         found = self._pieces_of(sentences)
         shape = (len(sentences), max(len(words) for words in sentences))
         window, place = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        shapes = np.zeros(shape, dtype=np.int64)
         mask = np.zeros(shape, dtype=bool)
         windows: list[list[int]] = []
         for row, words in enumerate(sentences):
@@ -77,6 +84,7 @@ class SubwordInputs(TokenInputs):
                 window[row, column] = len(windows) - 1
                 place[row, column] = len(self.before) + len(windows[-1])
                 windows[-1].extend(pieces)
+            shapes[row, : len(words)] = [bucket_of(shape_of(word), SHAPES) for word in words]
             mask[row, : len(words)] = True
         whole = [[*self.before, *pieces, *self.after] for pieces in windows]
         padding = self.tokenizer.pad_token_id
@@ -85,7 +93,9 @@ class SubwordInputs(TokenInputs):
         for row, pieces in enumerate(whole):
             codes[row, : len(pieces)] = pieces
             there[row, : len(pieces)] = 1
-        return SubwordBatch(*(torch.from_numpy(array) for array in (codes, there, window, place, mask)))
+        return SubwordBatch(
+            *(torch.from_numpy(array) for array in (codes, there, window, place, shapes, mask))
+        )
 
     def _pieces_of(self, sentences: Sequence[Words]) -> dict[str, list[int]]:
         """Pieces of each different word; those not seen before are tokenised together."""

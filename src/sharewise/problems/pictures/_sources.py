@@ -111,6 +111,11 @@ def read_arrays(values: Sequence[Any] | NDArray[Any]) -> tuple[NDArray[Any], ...
     return tuple(np.asarray(value) for value in values)
 
 
+def is_array(value: object) -> bool:
+    """Whether a value is a picture's numbers: an array, nested lists, or what quacks like a tensor."""
+    return isinstance(value, np.ndarray | list) or (hasattr(value, "numpy") and hasattr(value, "detach"))
+
+
 def _pictures(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(
         sorted(

@@ -12,17 +12,18 @@ import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sharewise.errors import DataError, OptionError, StorageError
-from sharewise.modalities.images._decoding import Decoding
-from sharewise.modalities.images._pillow import decode_array, decode_file
-from sharewise.modalities.images._sources import read_arrays, read_column
+from sharewise.problems.pictures._decoding import Decoding
+from sharewise.problems.pictures._pillow import decode_array, decode_file
+from sharewise.problems.pictures._sources import is_array, read_arrays, read_column
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MEMORY = 512 * 2**20
 """Bytes of pixels that are kept in memory unless told otherwise."""
@@ -62,6 +63,8 @@ class Pictures:
 
     def batch(self, rows: Sequence[int] | NDArray[np.integer] | Tensor) -> Tensor:
         """The pictures of these rows, (B, C, H, W) numbers from 0 to 1."""
+        import torch
+
         return torch.from_numpy(self.pixels[np.asarray(rows)]).float().div_(255)
 
 
@@ -93,7 +96,7 @@ def decode(
             f"What cannot be read is refused or a gap; got bad='{bad}'. Choose 'refuse' or 'gap'."
         )
     items = list(values)
-    arrays = bool(items) and isinstance(items[0], np.ndarray | Tensor | list)
+    arrays = bool(items) and is_array(items[0])
     sources: Sequence[Any] = read_arrays(items) if arrays else read_column(items, root)
     if not sources:
         raise DataError("a column of pictures holds at least one; got none. Name pictures to read.")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.errors import DataError, OptionError
-from sharewise.modalities.images._decoding import Decoding
+from sharewise.problems.pictures._decoding import Decoding
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 ORIENTATION, ACROSS = 0x0112, (5, 6, 7, 8)
 """EXIF's tag of how a camera was held, and its values that exchange width and height."""
+GREY = ("1", "L", "I", "I;16", "I;16B", "I;16L", "I;16N")
+"""Modes without a colour or a clear pixel."""
 SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -56,32 +58,60 @@ def decode_file(path: Path, decoding: Decoding) -> tuple[Bytes, tuple[int, int]]
         return decode_picture(_loaded(picture, path), decoding, str(path), full)
 
 
+def header(path: Path) -> tuple[tuple[int, int], str] | None:
+    """Size (w, h) after rotation and mode of a file, its pixels unread; None where that fails."""
+    library = pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is amiss with it, decoding says
+            with library.open(path) as picture:
+                turned = picture.getexif().get(ORIENTATION, 1) in ACROSS
+                return (picture.size[::-1] if turned else picture.size), picture.mode
+    except (OSError, SyntaxError, ValueError, library.DecompressionBombError):
+        return None
+
+
 def decode_mask(path: Path, decoding: Decoding, size: tuple[int, int], *, fill: int = 255) -> Bytes:
     """A mask of class codes as (H, W), placed as its picture of `size` (w, h) is; margins hold `fill`.
 
     Raises:
         DataError: The file cannot be read, is of another size than the picture, or holds no codes of 0 to 255.
     """
-    Image = pillow()
+    codes = read_mask(path, decoding)
+    if codes.shape != size[::-1]:
+        raise DataError(
+            f"{path}: a mask has the size of its picture, {size[0]} × {size[1]} pixels; this one has "
+            f"{codes.shape[1]} × {codes.shape[0]}. Correct the pair."
+        )
+    return place_mask(codes, decoding, fill=fill)
+
+
+def read_mask(path: Path, decoding: Decoding) -> Bytes:
+    """A file's class codes (h, w), at the size it has.
+
+    Raises:
+        DataError: The file cannot be read, or holds no codes of 0 to 255.
+    """
     with _opened(path, decoding) as opened:
         mask = _loaded(opened, path)
-        if mask.size != size:
-            raise DataError(
-                f"{path}: a mask has the size of its picture, {size[0]} × {size[1]} pixels; this one has "
-                f"{mask.size[0]} × {mask.size[1]}. Correct the pair."
-            )
         if mask.mode not in ("L", "P", "1"):
             raise DataError(
                 f"{path}: a mask holds one class code of 0 to 255 a pixel; this one is of mode {mask.mode}. "
                 "Save it as grey values or with a palette."
             )
-        place = decoding.place(*size)
-        codes = Image.fromarray(np.asarray(mask).astype(np.uint8))
-        block = Image.new("L", (decoding.width, decoding.height), fill)
-        block.paste(
-            codes.resize((place.width, place.height), Image.Resampling.NEAREST), (place.left, place.top)
-        )
-        return np.array(block)
+        return np.asarray(mask).astype(np.uint8)
+
+
+def place_mask(codes: Bytes, decoding: Decoding, *, fill: int = 255) -> Bytes:
+    """Codes (h, w) as (H, W), placed as a picture of their size is, by nearest neighbours; margins hold `fill`."""
+    Image = pillow()
+    place = decoding.place(codes.shape[1], codes.shape[0])
+    scaled = Image.fromarray(np.ascontiguousarray(codes)).resize(
+        (place.width, place.height), Image.Resampling.NEAREST
+    )
+    block = Image.new("L", (decoding.width, decoding.height), fill)
+    block.paste(scaled, (place.left, place.top))
+    return np.array(block)
 
 
 def decode_array(array: NDArray[Any], decoding: Decoding, name: str) -> tuple[Bytes, tuple[int, int]]:
@@ -142,8 +172,11 @@ def decode_picture(
 def _opened(path: Path, decoding: Decoding) -> Image:
     """The file's header, read and checked."""
     library = pillow()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
+    try:
+        what = None if path.is_file() else "is a folder" if path.is_dir() else "is not there"
+    except OSError as error:  # a folder that may not be entered, a name too long
+        what = f"cannot be reached ({error.strerror})"
+    if what:
         raise DataError(f"{path}: a picture is a file; this one {what}. Correct the path or the root folder.")
     try:
         with warnings.catch_warnings():
@@ -152,6 +185,11 @@ def _opened(path: Path, decoding: Decoding) -> Image:
     except library.DecompressionBombError as error:
         raise DataError(
             f"{path}: a picture has at most {decoding.most_pixels} pixels; {_first(error)} Shrink it, or raise most_pixels."
+        ) from error
+    except PermissionError as error:
+        raise DataError(
+            f"{path}: a picture is a file that may be read; this one may not ({error.strerror}). "
+            "Change its permissions or leave its row out."
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
         size = path.stat().st_size

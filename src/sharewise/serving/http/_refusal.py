@@ -1,0 +1,30 @@
+"""A request that is not served: a status and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sharewise.errors import DataError, OptionError, SharewiseError
+
+
+class Refusal(Exception):
+    """What a client is told in place of an answer.
+
+    Attributes:
+        status: Of the response.
+        sentence: Its ``error``.
+        headers: Further ones.
+    """
+
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = " ".join(sentence.split())
+        self.headers = dict(headers or {})
+
+    @classmethod
+    def of(cls, error: SharewiseError) -> Refusal:
+        """The library's own sentence: 422 for rows that break a rule, 409 for what this model does not do."""
+        if isinstance(error, DataError):
+            return cls(422, str(error))
+        return cls(409 if isinstance(error, OptionError) else 500, str(error))

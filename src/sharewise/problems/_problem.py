@@ -184,7 +184,7 @@ class Problem:
         cls,
         sentences: object,
         *,
-        kinds: Mapping[str, str] | None = None,
+        kinds: Mapping[str, Any] | None = None,
         group: str | Sequence[Any] | None = "document",
         metric: Mapping[str, str] | str | None = None,
     ) -> Problem:

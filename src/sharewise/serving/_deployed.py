@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from sharewise.serving._rows import check_classes, framed, predictions, probabil
 from sharewise.serving._support import read_support
 from sharewise.serving._warm import warm
 from sharewise.strategies.new_tasks._served import Ladder, check_ladders
+
+if TYPE_CHECKING:
+    from sharewise.serving.onnx import Report
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,21 @@ class DeployedModel:
         if self.adapters:
             content = (*content, self.adapters, tuple(own.stored() for own in self.adapted.values()))
         write_folder(Path(folder), content, known=KNOWN, card=self.card)
+
+    def export(self, path: str | Path, rows: object = None) -> Report:
+        """Write one ONNX file, raw rows in, checked beside this model; see `sharewise.serving.onnx.export_onnx`.
+
+        Args:
+            path: Of the file.
+            rows: A table to check it on too, beside rows drawn from what the model knows of its columns.
+
+        Raises:
+            OptionError: It is a model that ONNX cannot hold, or the extra is missing.
+            StorageError: The file cannot be written.
+        """
+        from sharewise.serving.onnx import export_onnx
+
+        return export_onnx(self, path, rows)
 
     def _values(self, frame: object) -> Predictions:
         if self.model is None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.errors import OptionError, SharewiseWarning
-from sharewise.problems import Schema, Table, Target
+from sharewise.problems import Schema, Sentences, Table, Target
 from sharewise.tasks import Array, Classification, Kind, said
 
 
@@ -96,7 +96,7 @@ def probabilities(targets: Sequence[Target], values: Sequence[Array]) -> dict[st
 
 def framed(columns: Mapping[str, NDArray[Any]], like: object, schema: Schema) -> Any:
     """Columns as a frame of the kind of ``like``, with its index where it has one; pandas for arrays and datasets."""
-    if schema.shape is not None or isinstance(like, np.ndarray | Mapping):
+    if schema.shape is not None or isinstance(like, np.ndarray | Mapping | Sequence | Sentences):
         import pandas
 
         return pandas.DataFrame(dict(columns))

@@ -16,7 +16,6 @@ from sharewise.families.texts._features import TextFeatures
 from sharewise.families.texts._inputs import TextInputs
 from sharewise.families.texts._linear import TextLinear
 from sharewise.families.texts._networks import TextNets, TextNetworks
-from sharewise.families.texts._pretrained import spared_seconds
 from sharewise.families.texts._sparse import SparsePart
 from sharewise.families.texts._stacked import TextStackedModel
 from sharewise.modalities.text import Grams, Vocabulary
@@ -38,4 +37,4 @@ TEXT_MODEL_STATE: tuple[type, ...] = (
 )
 """The classes that fitted models are made of, for whoever stores them."""
 
-__all__ = ["READERS", "TEXT_MODEL_STATE", "TextLinear", "TextNetworks", "spared_seconds"]
+__all__ = ["READERS", "TEXT_MODEL_STATE", "TextLinear", "TextNetworks"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sharewise.families._sample import Run
 from sharewise.families.texts._features import content_of, without_text
-from sharewise.families.texts._pretrained import frozen_features
+from sharewise.families.texts._pretrained import computed, frozen_features
 from sharewise.modalities import TabularEncoder
 from sharewise.modalities.text import Vocabulary
 from sharewise.modalities.text._texts import clean_texts
@@ -66,12 +66,18 @@ class TextInputs:
         return found, found.transform(table, run)
 
     def transform(self, table: Table, run: Run | None = None) -> NDArray[np.float32]:
-        """``(n, L + P)`` or ``(n, F + P)``; ``run`` is told of slow work."""
+        """``(n, L + P)`` or ``(n, F + P)``.
+
+        Args:
+            run: Told of slow work while learning, where what is known of a text is used again; None for predicting,
+                which computes everything, as it would of new texts.
+        """
         texts = texts_of(table)
         if self.vocabulary is not None:
             first = self.vocabulary.encode(texts).padded(length=None).astype(np.float32)
         else:
-            first = (frozen_features(texts, self.pretrained, run) - self.mean) / self.spread
+            raw = frozen_features(texts, self.pretrained, run) if run else computed(texts, self.pretrained)
+            first = (raw - self.mean) / self.spread
         if self.others is None:
             return first
         beside = self.others.transform(without_text(table)).astype(np.float32)

@@ -6,8 +6,7 @@ They see no label, so that sharing them between training and test rows tells not
 from __future__ import annotations
 
 import hashlib
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -25,23 +24,6 @@ MOST_KEPT = 50_000
 """Texts whose features are kept (1.5 kB each); then all are forgotten at once."""
 
 _KNOWN: dict[bytes, NDArray[np.float32]] = {}
-
-
-@dataclass
-class Pace:
-    """What features cost in this process.
-
-    Attributes:
-        texts, seconds: Computed so far, and in how long.
-        spared: Seconds that computing known ones again would have taken.
-    """
-
-    texts: int = 0
-    seconds: float = 0.0
-    spared: float = 0.0
-
-
-_PACE = Pace()
 
 
 def is_installed(name: str) -> bool:
@@ -62,33 +44,39 @@ def frozen_features(texts: list[str], name: str, run: Run | None) -> NDArray[np.
     if len(_KNOWN) + len(missing) > MOST_KEPT:
         _KNOWN.clear()
         missing = list(dict(zip(keys, texts, strict=True)).items())
-    if missing:
-        _compute(missing, name, run)
-    _PACE.spared += (len(texts) - len(missing)) * _PACE.seconds / max(_PACE.texts, 1)
+    for row, features in _one_by_one([text for _, text in missing], name, run) if missing else ():
+        _KNOWN[missing[row][0]] = features
     return np.stack([_KNOWN[key] for key in keys])
 
 
-def spared_seconds() -> float:
-    """Seconds that known features have spared this process so far: whoever times a prediction adds what it was spared,
-    as new texts will not be known."""
-    return _PACE.spared
+def computed(texts: list[str], name: str, run: Run | None = None) -> NDArray[np.float32]:
+    """Features ``(n, F)``, those of equal texts twice; texts of like length go together.
+
+    Raises:
+        OutOfTime: The run's deadline has passed.
+        OptionError: The extra is missing.
+    """
+    found: list[NDArray[np.float32]] = [np.zeros(0, np.float32)] * len(texts)
+    for row, features in _one_by_one(texts, name, run):
+        found[row] = features
+    return np.stack(found)
 
 
-def _compute(missing: list[tuple[bytes, str]], name: str, run: Run | None) -> None:
+def _one_by_one(
+    texts: list[str], name: str, run: Run | None
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     import torch
 
     tokeniser, encoder = _loaded(name)
-    tokens = tokeniser.encode([text for _, text in missing])
+    tokens = tokeniser.encode(texts)
     order = np.argsort(tokens.lengths, kind="stable")
-    with torch.inference_mode():
-        for start in range(0, len(order), AT_ONCE):
-            rows, before = order[start : start + AT_ONCE], time.perf_counter()
+    for start in range(0, len(order), AT_ONCE):
+        rows = order[start : start + AT_ONCE]
+        with torch.inference_mode():
             found = encoder(torch.from_numpy(tokens.padded(rows))).numpy()
-            for row, features in zip(rows.tolist(), found, strict=True):
-                _KNOWN[missing[row][0]] = features.copy()
-            _PACE.texts, _PACE.seconds = _PACE.texts + len(rows), _PACE.seconds + time.perf_counter() - before
-            if run is not None:
-                run.tick(steps=1)
+        yield from zip(rows.tolist(), (features.copy() for features in found), strict=True)
+        if run is not None:
+            run.tick(steps=1)
 
 
 @cache

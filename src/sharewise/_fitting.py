@@ -35,7 +35,7 @@ class Deployed:
 
 
 def fit_within(bench: Bench, answer: Answer, out: Path | None) -> Deployed:
-    """The winner, saved under ``out`` where there is one, or where it turns out slower or larger than allowed the next best that is not.
+    """The winner, or where it turns out slower or larger than allowed the next best that is not; saved under ``out``.
 
     Trials measure models without the way from a user's rows to theirs, so what keeps a limit there may break it here.
 

@@ -31,7 +31,7 @@ from sharewise.studies import (
     rounds_at_most,
 )
 from sharewise.studies.new_tasks import FALLBACK, fallback_adapters
-from sharewise.tasks import Array
+from sharewise.tasks import Array, Multiclass
 from sharewise.verdicts import Conclusion, conclude, insight_of
 
 
@@ -41,9 +41,12 @@ def check_known(problem: Problem, protocol: Protocol) -> None:
     Raises:
         DataError: There is only one task, or too few rows.
     """
-    if len(problem.tasks) < 2:
+    alone = protocol.strategies == ("separate",)
+    if len(problem.tasks) < 2 and not alone:
+        pool = isinstance(problem.targets[0].kind, Multiclass)
         raise DataError(
-            f"{one_task(problem.targets[0].name)} New classes from few labels are question='new'."
+            f"{one_task(problem.targets[0].name)} To compare families on it alone, ask for --strategies separate."
+            + (" New classes from few labels are question='new'." if pool else "")
         )
     rounds_at_most(problem, protocol)
     try:
@@ -93,7 +96,7 @@ def _retrained(conclusion: Conclusion) -> int:
     """Tasks served by a model that is fitted anew when one task's labels change: of a group those it serves, of what
     learns from all tasks all that it serves."""
     served = conclusion.weights > 0
-    kinds = [STRATEGIES[r.strategy] if r.strategy in STRATEGIES else None for r in conclusion.recipes]
+    kinds = [STRATEGIES.get(r.strategy) for r in conclusion.recipes]
     groups = [served[:, place].sum() for place, kind in enumerate(kinds) if kind and kind.choice == "group"]
     whole = [place for place, kind in enumerate(kinds) if kind and kind.shares and kind.choice != "group"]
     return max(1, int(served[:, whole].any(axis=1).sum()), *map(int, groups))

@@ -75,9 +75,6 @@ def _compare(given: argparse.Namespace) -> None:
                 f"a problem file says all about its columns; --{next(iter(told))} cannot be given beside {given.data}."
             )
         problem, kept = read_problem(given.data)
-        later = [key for key in kept if key not in (*_COMPARE, "quiet")]
-        if later:
-            raise OptionError(f"this version compares without '{later[0]}'; take it out of {given.data}.")
         given.quiet = kept.pop("quiet", False) or given.quiet
         options = kept | options
     else:

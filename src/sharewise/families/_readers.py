@@ -37,7 +37,11 @@ class Readers:
 @cache
 def readers_of(family: str) -> Readers:
     """Of a family, by its name."""
-    from sharewise.families import pictures, sentences, texts  # which are families' own, and import their parts
+    from sharewise.families import (  # which are families' own, and import their parts
+        pictures,
+        sentences,
+        texts,
+    )
 
     packages = (sentences.READERS, pictures.READERS, texts.READERS)
     return Readers(tuple(reader for own in packages for reader in own.get(family, ())))

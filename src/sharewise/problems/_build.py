@@ -51,7 +51,6 @@ def build(
 
     read = _read_targets(frame, roles, asked_kinds, asked_metrics)
     notes += [note for labels in read for note in labels.notes]
-    _refuse_single(read, roles)
     labels = np.stack([target.values for target in read], axis=1)
     level, levels = read_levels(frame, roles.task)
     when = read_time(frame, roles.time)
@@ -139,12 +138,6 @@ def _unlabelled(frame: Frame, read: list[Labels], schema: Schema) -> Table | Non
     known = [~np.isnan(labels.values) for labels in read]
     rows = np.flatnonzero(~np.any(known, axis=0))
     return schema.features_of(frame, rows) if len(rows) else None
-
-
-def _refuse_single(read: list[Labels], roles: Roles) -> None:
-    """One target without a task column is one task, unless its classes are the tasks to come."""
-    if len(read) == 1 and roles.task is None and read[0].kind != "multiclass":
-        raise DataError(one_task(read[0].name))
 
 
 def one_task(target: str) -> str:

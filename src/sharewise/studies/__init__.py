@@ -16,7 +16,7 @@ from sharewise.studies._curve import CurveRound, CurveRounds
 from sharewise.studies._execution import Workers, default_workers, make_workers
 from sharewise.studies._findings import Findings
 from sharewise.studies._group_record import GroupsFound
-from sharewise.studies._limits import Limits, in_bytes
+from sharewise.studies._limits import FREE, Limits, in_bytes
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
 from sharewise.studies._protocol import (
@@ -38,6 +38,7 @@ __all__ = [
     "CONSTANT",
     "EFFORTS",
     "ERROR_RATE",
+    "FREE",
     "INNER_FOLDS",
     "LOOKS",
     "Bench",

@@ -72,6 +72,10 @@ class Limits:
         return {"latency_ms": self.latency_ms, "size_bytes": self.size_bytes, "independent": self.independent}
 
 
+FREE = Limits()
+"""No limits."""
+
+
 def in_bytes(size: float) -> str:
     """``1.2 MB``."""
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.problems import Problem, split
-from sharewise.studies._limits import Limits
+from sharewise.studies._limits import FREE, Limits
 
 EFFORTS = ("scouting", "quick", "standard", "thorough")
 INNER_FOLDS = (3, 3, 5, 5)
@@ -46,7 +46,7 @@ class Protocol:
     workers: int | str = 1
     shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
     ways: int = 5
-    limits: Limits = Limits()
+    limits: Limits = FREE
 
 
 @dataclass(frozen=True)

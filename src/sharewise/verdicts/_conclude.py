@@ -11,6 +11,7 @@ import numpy as np
 
 from sharewise.errors import NotFittedError
 from sharewise.problems import Problem
+from sharewise.strategies import ENSEMBLE, STRATEGIES
 from sharewise.studies import CONSTANT, Candidate, Protocol, Recipe
 from sharewise.tasks import Array
 from sharewise.verdicts._course import left_note
@@ -78,7 +79,7 @@ def conclude(
             "Give a larger --budget, or look at the failures listed above."
         )
     kept = limited(evidence, limits)
-    decision = decide(evidence, limits)
+    decision = decide(evidence, limits, alone=not any(map(shares, protocol.strategies)))
     recipes, weights = deployment(evidence, decision.deploy)
     text = sentence(problem, evidence, decision, insight)
     because = reasons(problem, evidence, decision, insight)
@@ -112,6 +113,11 @@ def conclude(
         decision.outcome, text, choice, per_task, tuple(because), tuple(would_change), plain(details)
     )
     return Conclusion(verdict, recipes, weights)
+
+
+def shares(strategy: str) -> bool:
+    """Whether a strategy lets tasks learn from each other's labels; an ensemble may."""
+    return strategy == ENSEMBLE or STRATEGIES[strategy].shares
 
 
 def _choice(evidence: Evidence, decision: Decision) -> Choice:

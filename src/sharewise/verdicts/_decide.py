@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sharewise.studies import Limits
+from sharewise.studies import FREE, Limits
 from sharewise.tasks import Array
+from sharewise.verdicts._alone import Alone, choose_alone
 from sharewise.verdicts._difference import Difference
 from sharewise.verdicts._evidence import Evidence, frequent, mean_known
 from sharewise.verdicts._limited import one_side
@@ -17,8 +18,12 @@ from sharewise.verdicts._verdict import Outcome
 
 __all__ = ["Decision", "Leaning", "TaskFinding", "cheapest", "decide"]
 
-FREE = Limits()
-"""No limits."""
+ALONE_REASONS = {
+    "equivalent": "nothing shares here, and a cheaper family keeps up with the best within the region of equivalence",
+    "separate": "nothing shares here, and every cheaper family loses more than the region of equivalence",
+    "undecided": "nothing shares here, and whether a cheaper family keeps up with the best is not clear",
+    "cheapest": "nothing shares here, and no family that predicts faster than the best was tried",
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Decision:
         separate, shared: Row of the table that represents each side (chosen most often on inner folds).
         deploy: Row to deploy for each task.
         reason: Which rule decided, in words.
+        alone: Where nothing shared: how the families compare.
     """
 
     outcome: Outcome
@@ -41,14 +47,16 @@ class Decision:
     shared: int | None
     deploy: tuple[int, ...]
     reason: str
+    alone: Alone | None = None
 
 
-def decide(evidence: Evidence, limits: Limits = FREE) -> Decision:
+def decide(evidence: Evidence, limits: Limits = FREE, *, alone: bool = False) -> Decision:
     """Compare the best that can be done without sharing to the best that can be done with it.
 
     Each side is represented, in every round, by the candidate its inner folds prefer, so that the outer
     difference is free of the winner's curse. What follows from the findings is said in `rule`. Where the user's limits
-    leave only one side, that side it is, and nothing is compared.
+    leave only one side, that side it is, and nothing is compared. Where nothing was asked to share (``alone``), families
+    are compared instead.
     """
     n_tasks = len(evidence.metrics)
     forced = one_side(evidence, limits)
@@ -60,9 +68,14 @@ def decide(evidence: Evidence, limits: Limits = FREE) -> Decision:
     apart = evidence.champions(evidence.side(shares=False))
     separate = frequent(apart, evidence.inner)
     sharing = evidence.side(shares=True)
-    if not sharing:
+    if not sharing and not alone:
         reason = "no strategy that shares was in the comparison"
         return Decision("undecided", None, (), separate, None, (separate,) * n_tasks, reason)
+    if not sharing:
+        found = choose_alone(evidence)
+        reason = ALONE_REASONS[found.outcome if found.rival is not None else "cheapest"]
+        serves = (found.serves,) * n_tasks
+        return Decision(found.outcome, None, (), found.best, None, serves, reason, found)
     together = evidence.champions(sharing)
     shared = frequent(together, evidence.inner)
     reference, scores = evidence.scores_of(apart), evidence.scores_of(together)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sharewise.problems import Problem
+from sharewise.verdicts._alone_words import alone_sentence
 from sharewise.verdicts._changes import changes, needed_text
 from sharewise.verdicts._course import groups_sentence, race_sentence, tuning_sentence
 from sharewise.verdicts._decide import Decision, TaskFinding
@@ -40,6 +41,8 @@ def sentence(problem: Problem, evidence: Evidence, decision: Decision, insight: 
     overall, confidence = decision.overall, evidence.confidence
     rows = dict.fromkeys(decision.deploy)
     deployed = "; ".join(describe(evidence.candidates[row], insight.learnt_together) for row in rows)
+    if decision.alone is not None:
+        return alone_sentence(evidence, decision.alone)
     if overall is None and decision.outcome != "undecided":
         word = "Share" if decision.outcome == "share" else "Keep them separate"
         return f"{word}: {decision.reason}; deploy {deployed}."

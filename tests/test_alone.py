@@ -84,7 +84,7 @@ def test_the_cheap_family_serves_where_it_keeps_up(loss, noise, outcome, serves)
 def test_the_best_that_is_also_the_fastest_has_no_rival() -> None:
     found = _decided(0.1, 0.002, latency=20.0)
     assert (found.verdict.outcome, found.recipes) == ("separate", (DEAR,))
-    assert "also the fastest" in found.verdict.sentence
+    assert "also the cheapest" in found.verdict.sentence
 
 
 def test_a_single_task_is_compared_when_asked_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

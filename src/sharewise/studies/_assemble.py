@@ -95,7 +95,7 @@ def assemble(problem: Problem, around: Round, results: Sequence[Result]) -> list
             best = picked(evidence, places, by_task=True)
             found.append(_candidate(evidence, name, BEST, False, places, best))
             found.append(_candidate(evidence, name, BLEND, False, places, blended(evidence, places)))
-    if len(names) > 1:
+    if any(spec.strategy in STRATEGIES and STRATEGIES[spec.strategy].shares for spec in names):
         everything = np.arange(len(names))
         found.append(_candidate(evidence, ENSEMBLE, BLEND, True, everything, blended(evidence, everything)))
     return found

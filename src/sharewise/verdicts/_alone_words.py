@@ -14,7 +14,7 @@ def alone_sentence(evidence: Evidence, found: Alone) -> str:
     """The verdict a newcomer understands."""
     best = _named(evidence, found.best)
     if found.rival is None or found.against is None:
-        return f"Keep them separate: nothing shares here; deploy {best}, the best, which is also the fastest tried."
+        return f"Keep them separate: nothing shares here; deploy {best}, the best, which is also the cheapest tried."
     rival, against = _named(evidence, found.rival), found.against
     spread = "no interval: fewer than two rounds"
     if against.interval is not None:
@@ -26,10 +26,10 @@ def alone_sentence(evidence: Evidence, found: Alone) -> str:
         case "equivalent":
             return f"Equivalent: {rival} {told}, not more than the {percent(evidence.rope)} that would matter; deploy it."
         case "separate":
-            return f"Keep them separate: nothing shares here, and the faster {rival} {told}; deploy {best}."
+            return f"Keep them separate: nothing shares here, and the cheaper {rival} {told}; deploy {best}."
         case _:
             return (
-                f"Undecided: nothing shares here; the faster {rival} {told}, and the evidence is too thin to say whether it "
+                f"Undecided: nothing shares here; the cheaper {rival} {told}, and the evidence is too thin to say whether it "
                 f"keeps up; meanwhile deploy {best}."
             )
 

@@ -22,7 +22,7 @@ ALONE_REASONS = {
     "equivalent": "nothing shares here, and a cheaper family keeps up with the best within the region of equivalence",
     "separate": "nothing shares here, and every cheaper family loses more than the region of equivalence",
     "undecided": "nothing shares here, and whether a cheaper family keeps up with the best is not clear",
-    "cheapest": "nothing shares here, and no family that predicts faster than the best was tried",
+    "cheapest": "nothing shares here, and no family that is cheaper than the best was tried",
 }
 
 

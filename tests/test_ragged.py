@@ -164,3 +164,11 @@ def test_the_constant_of_sentences_is_held_out_and_has_their_lengths() -> None:
 def test_another_tag_is_another_study() -> None:
     assert fingerprint(_problem([[0, 1], [2]])) == fingerprint(_problem([[0, 1], [2]]))
     assert fingerprint(_problem([[0, 1], [2]])) != fingerprint(_problem([[0, 2], [2]]))
+
+
+def test_new_tasks_over_sentences_are_refused() -> None:
+    import sharewise as sw
+    from sharewise.errors import DataError
+
+    with pytest.raises(DataError, match="new tasks"):
+        sw.compare(_problem([[0, 1], [2]] * 30), question="new", quiet=True)

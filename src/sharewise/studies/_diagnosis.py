@@ -91,6 +91,8 @@ def diagnosis_seconds(bench: Bench, plan: Plan) -> float:
     tasks = len(bench.problem.tasks)
     if FAMILY not in bench.protocol.families or plan.effort < LEAST_EFFORT or not FEWEST <= tasks <= MOST:
         return 0.0
+    if not _plain_configurations(bench.problem, plan):
+        return 0.0
     budget = bench.clock.budget
     return MOST_SECONDS if budget is None else min(SHARE * budget, MOST_SECONDS)
 
@@ -145,7 +147,14 @@ def diagnosis_job(protocol: Protocol, plan: Plan, problem: Problem, deadline: fl
 
 
 def _plain_configuration(problem: Problem, plan: Plan) -> Configuration:
-    return FAMILIES[FAMILY].configurations(problem, effort=plan.effort, together=True)[0]
+    return _plain_configurations(problem, plan)[0]
+
+
+def _plain_configurations(problem: Problem, plan: Plan) -> list[Configuration]:
+    """Of networks over plain tables and users' encoders; none where only readers can learn from the rows."""
+    family = FAMILIES[FAMILY]
+    listed = family.configurations(problem, effort=plan.effort, together=True)
+    return [one for one in listed if family.reader_of(one) is None]
 
 
 def _plain(value: Any) -> Any:

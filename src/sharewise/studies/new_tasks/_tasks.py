@@ -52,7 +52,8 @@ def check_form(problem: Problem) -> None:
     """Refuse problems without tasks that others could follow.
 
     Raises:
-        DataError: It is neither a long table nor one target with classes.
+        DataError: It is neither a long table nor one target with classes, or its rows are of a sort that no learner of
+            new tasks reads.
     """
     if problem.level is None and (
         len(problem.targets) > 1 or not isinstance(problem.targets[0].kind, Multiclass)
@@ -61,6 +62,16 @@ def check_form(problem: Problem) -> None:
             "new tasks come as further values of a task column, or as further classes of one target; got "
             f"{len(problem.targets)} targets and no task column. Name the column with --task, or give one target with "
             "three classes or more."
+        )
+    if (
+        problem.answers
+        or problem.table.of_kind("sentence")
+        or (problem.table.reads_tensors and problem.encoder is None)
+    ):
+        raise DataError(
+            "new tasks are learnt from tables, texts, and tensors behind an encoder of your own; got rows of "
+            f"{'words' if problem.table.of_kind('sentence') else 'pictures'}. Build the problem by Problem.from_datasets "
+            "with an encoder, such as one of sharewise.modalities.images."
         )
 
 

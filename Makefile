@@ -42,10 +42,11 @@ clean: ## remove .venv and what the tools left behind
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
+# Modules are compiled as they are imported: compiling all that came takes a minute, and few are used.
 # One stamp an extra; a changed pyproject.toml or constraints.txt installs again.
 $(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing sharewise with its extra '$*' into $(VENV) (some minutes the first time) ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[$*]"
+	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	@touch $@
 
 $(BIN)/python:

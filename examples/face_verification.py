@@ -2,8 +2,8 @@
 
     python examples/face_verification.py ../shared/data/cmu_faces
 
-Three embeddings learn from 14 persons and are scored on all pairs of photographs of 6 others: eigenfaces, the classic; a
-backbone trained on photographs of things, not on faces; and a small network that learns to name the 14.
+Embeddings learn from 14 persons and are scored on pairs of photographs of 6 others: eigenfaces, the classic; a backbone
+that has seen things, not faces; a small network that learns to name the 14.
 """
 
 import sys
@@ -38,18 +38,19 @@ def trained(x: torch.Tensor, who: torch.Tensor) -> torch.nn.Module:
 
 def main() -> None:
     torch.manual_seed(0)
-    files = sorted(Path(sys.argv[1]).glob("*/*_4.pgm"))
+    root = sys.argv[1] if len(sys.argv) > 1 else sys.exit("name the folder of cmu_faces")
+    files = sorted(Path(root).glob("*/*_4.pgm"))
     names, who = np.unique([file.parent.name for file in files], return_inverse=True)
     new = np.isin(who, np.random.default_rng(0).permutation(len(names))[:UNSEEN])
     sw.tasks.Verification.check_unseen(who[~new], who[new])
     x = decode(files, Decoding(32, 32, channels=1)).batch(np.arange(len(files)))
     large = F.interpolate(x, size=64, mode="bilinear").expand(-1, 3, -1, -1)
     pixels = x.flatten(1).double().numpy()
-    codes = torch.from_numpy(np.unique(who[~new], return_inverse=True)[1])
+    known = torch.from_numpy(np.unique(who[~new], return_inverse=True)[1])
     for name, found in {
         "eigenfaces": PCA(40, whiten=True, random_state=0).fit(pixels[~new]).transform(pixels),
         "backbone": embedded(Pooled(EfficientNetLite0()), large),
-        "network": embedded(trained(x[~new], codes), x),
+        "network": embedded(trained(x[~new], known), x),
     }.items():
         centred = found - found[~new].mean(axis=0)  # by the known persons alone
         print(f"{name:10} {sw.tasks.Verification().told(centred[new], who[new])}")

@@ -45,10 +45,9 @@ def main() -> None:
     sw.tasks.Verification.check_unseen(who[~new], who[new])
     x = decode(files, Decoding(32, 32, channels=1)).batch(np.arange(len(files)))
     large = F.interpolate(x, size=64, mode="bilinear").expand(-1, 3, -1, -1)
-    pixels = x.flatten(1).double().numpy()
     known = torch.from_numpy(np.unique(who[~new], return_inverse=True)[1])
     for name, found in {
-        "eigenfaces": PCA(40, whiten=True, random_state=0).fit(pixels[~new]).transform(pixels),
+        "eigenfaces": PCA(40, whiten=True, random_state=0).fit(x[~new].flatten(1)).transform(x.flatten(1)),
         "backbone": embedded(Pooled(EfficientNetLite0()), large),
         "network": embedded(trained(x[~new], known), x),
     }.items():

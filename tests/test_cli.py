@@ -14,7 +14,7 @@ from cli_runs import ROWS, Ran, columns, compare, done, launch, quicken, run, sc
 KEYS = {
     "outcome", "sentence", "choice", "contrast", "per_task", "strategies", "because", "would_change", "needed",
     "protocol", "profile", "warnings", "versions", "race", "tuning", "groups", "learning_curve", "harm",
-    "hints",
+    "hints", "serving", "examples", "limits",
 }  # fmt: skip
 STRATEGY_KEYS = {
     "name", "family", "status", "note", "score", "interval", "delta", "delta_interval", "probability_better", "cost",
@@ -137,6 +137,7 @@ def test_the_same_command_runs_no_trial_twice_and_decides_the_same() -> None:
     again = done(compare("t.csv"))
     assert kept() == rows
     first["protocol"].pop("seconds"), again["protocol"].pop("seconds")
+    first.pop("serving"), again.pop("serving")  # measured anew
     assert again == first
 
 

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from sharewise._arguments import families_for
 from sharewise._running import settings as _settings
 from sharewise.errors import DataError, OptionError
-from sharewise.families import FAMILIES, Model, Predictions
+from sharewise.families import Model, Predictions
 from sharewise.problems import Problem, Schema, Table, encoder_digest, fingerprint, profile, split
 from sharewise.problems._pool import Pool
 from sharewise.serving import DeployedModel, load

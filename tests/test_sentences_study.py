@@ -244,7 +244,7 @@ def test_pretrained_readers_store_only_what_they_learnt(
     problem = Problem.from_sentences(treebank.take(range(24)), group=None)
     sample = sample_of(problem)
     for tune in ("frozen", "low_rank"):
-        configuration = sw.families.configuration("minilm", tune=tune, learning_rate=0.003)
+        configuration = sw.families.configuration("minilm tagger", tune=tune, learning_rate=0.003)
         fit = reader.fit(sample, configuration, as_one(sample), Run(0, effort=0))
         kept = {kind.__name__: kind for kind in (*SENTENCE_STATE, TagRows, Tagging, Spans)}
         tree, arrays, texts = encode(fit.model, kept)

@@ -307,7 +307,7 @@ def _full(spec: Spec) -> Result:
     held[2] = np.nan
     return Result(
         spec, "done", 1.25, 3, 40, 10_000, 512, 0.75, None,
-        [held.astype(float), held.astype(float) * 2], [test.astype(float), test.astype(float)],
+        [held.astype(float), held.astype(float) * 2], [test.astype(float), test.astype(float)], 0.25,
     )  # fmt: skip
 
 

@@ -19,7 +19,9 @@ class Linear(Family):
 
     name: ClassVar[str] = "linear"
 
-    def table_configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+    def table_configurations(
+        self, problem: Problem, *, effort: int, together: bool
+    ) -> tuple[Configuration, ...]:
         if not together:
             names = ("ridge", "elastic net")
         elif problem.is_wide:

@@ -64,7 +64,9 @@ class Network(StackedFamily):
     name: ClassVar[str] = "network"
     takes_encoders: ClassVar[bool] = True
 
-    def table_configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+    def table_configurations(
+        self, problem: Problem, *, effort: int, together: bool
+    ) -> tuple[Configuration, ...]:
         if problem.encoder is not None:
             return OWN + MORE_OF_OWN if effort >= 3 else OWN
         return (SMALL, LARGE) if effort >= 3 else (SMALL,)

@@ -44,4 +44,7 @@ def readers_of(family: str) -> Readers:
     )
 
     packages = (sentences.READERS, pictures.READERS, texts.READERS)
-    return Readers(tuple(reader for own in packages for reader in own.get(family, ())))
+    found = tuple(reader for own in packages for reader in own.get(family, ()))
+    names = [name for reader in found for name in reader.learners]
+    assert len(names) == len(set(names)), "a configuration's learner names its reader"
+    return Readers(found)

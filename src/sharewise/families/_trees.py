@@ -40,7 +40,9 @@ class Trees(Family):
 
     name: ClassVar[str] = "trees"
 
-    def table_configurations(self, problem: Problem, *, effort: int, together: bool) -> tuple[Configuration, ...]:
+    def table_configurations(
+        self, problem: Problem, *, effort: int, together: bool
+    ) -> tuple[Configuration, ...]:
         tried = 2 if effort >= 2 else 1
         forests = EXTRA_TREES[:tried]
         if together and not _stacks(problem):

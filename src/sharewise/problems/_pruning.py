@@ -66,7 +66,9 @@ def prune(
     if kept.sum() < (1 if level is None and len(read) == 1 else 2):
         raise DataError(_too_few_tasks(kept, at_first, column, level is None, read))
     for d, target in enumerate(read):
-        if kept[:, d].any() and target.kind in KINDS:  # masks and the like vary in ways that labels do not show
+        if (
+            kept[:, d].any() and target.kind in KINDS
+        ):  # masks and the like vary in ways that labels do not show
             _refuse_constant(labels[:, d], target, rare.get(d, set()))
     _refuse_few_rows(labels)
     notes = [_rare_note(read[d], sorted(codes)) for d, codes in sorted(rare.items())]

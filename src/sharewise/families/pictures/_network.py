@@ -59,7 +59,9 @@ class PictureNetwork(Reader):
             return ()
         if not _pretrained_helps(problem):
             return (SCRATCH,)
-        return (FROZEN, SCRATCH, TUNED)[: max(1, effort)]  # what learns its backbone costs several times as much
+        return (FROZEN, SCRATCH, TUNED)[
+            : max(1, effort)
+        ]  # what learns its backbone costs several times as much
 
     def space(self, problem: Problem, *, together: bool) -> Space:
         if not _takes(problem):

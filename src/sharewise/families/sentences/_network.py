@@ -14,8 +14,9 @@ from sharewise.problems import Problem, Table
 
 RECURRENT = configuration("recurrent", learning_rate=0.01, dropout=0.3)
 CONVOLUTION = configuration("convolution", learning_rate=0.005, dropout=0.3)
-FROZEN = configuration("minilm", tune="frozen", learning_rate=0.005, dropout=0.2)
-LOW_RANK = configuration("minilm", tune="low_rank", learning_rate=0.001)
+MINILM = "minilm tagger"
+FROZEN = configuration(MINILM, tune="frozen", learning_rate=0.005, dropout=0.2)
+LOW_RANK = configuration(MINILM, tune="low_rank", learning_rate=0.001)
 
 RATES = {
     "learning_rate": Dimension(0.001, 0.02, log=True),
@@ -32,12 +33,12 @@ PRETRAINED_RATES: dict[str, Dimension | Choice] = {
 class SentenceNetworks(Reader):
     """A head a task on a vector a word; spans also have a chain over their tags.
 
-    ``recurrent`` and ``convolution`` learn from a fold's training sentences alone. ``minilm`` is the packaged pretrained
+    ``recurrent`` and ``convolution`` learn from a fold's training sentences alone. ``minilm tagger`` is the packaged pretrained
     encoder of the extra ``text``, offered where it is installed: ``tune=frozen`` learns a small network over what it
     says of words, ``low_rank`` small products beside its weights, ``full`` all of it, which needs minutes.
     """
 
-    learners: ClassVar[tuple[str, ...]] = ("recurrent", "convolution", "minilm")
+    learners: ClassVar[tuple[str, ...]] = ("recurrent", "convolution", MINILM)
 
     def reads(self, table: Table) -> bool:
         return reads_sentences(table)
@@ -50,7 +51,7 @@ class SentenceNetworks(Reader):
 
     def space(self, problem: Problem, *, together: bool) -> Space:
         scratch: Space = {"recurrent": RATES, "convolution": RATES}
-        return {**scratch, "minilm": PRETRAINED_RATES} if _installed() else scratch
+        return {**scratch, MINILM: PRETRAINED_RATES} if _installed() else scratch
 
     def fit(
         self, sample: Sample, configuration: Configuration, groups: Sequence[tuple[int, ...]], run: Run

@@ -179,11 +179,11 @@ def _parts(configuration: Configuration, lexicon: Lexicon) -> tuple[TokenInputs,
         return inputs, encoder
     tune = configuration.word("tune", "frozen")
     if tune == "frozen":
-        features = FrozenFeatures(configuration.learner)
+        features = FrozenFeatures(encoder_of(configuration))
         return features, FrozenEncoder(
             features.width, int(configuration.get("width", 64)), dropout=configuration.get("dropout", 0.2)
         )
-    tokenizer, model = loaded(configuration.learner)
+    tokenizer, model = loaded(encoder_of(configuration))
     # Weights that stand still are held once, however many networks are trained.
     shared: dict[int, Any] = {id(value): value for value in model.parameters()} if tune != "full" else {}
     own = copy.deepcopy(model, shared).requires_grad_(tune == "full")
@@ -191,3 +191,8 @@ def _parts(configuration: Configuration, lexicon: Lexicon) -> tuple[TokenInputs,
     return SubwordInputs(tokenizer), SubwordEncoder(
         own, tune="full" if tune == "full" else "low_rank", rank=rank, shapes=SHAPES, dropout=0.0
     )
+
+
+def encoder_of(configuration: Configuration) -> str:
+    """The pretrained encoder's short name: the learner's, which is told from that of whole texts by a second word."""
+    return configuration.learner.removesuffix(" tagger")

@@ -62,9 +62,7 @@ def computed(texts: list[str], name: str, run: Run | None = None) -> NDArray[np.
     return np.stack(found)
 
 
-def _one_by_one(
-    texts: list[str], name: str, run: Run | None
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _one_by_one(texts: list[str], name: str, run: Run | None) -> Iterator[tuple[int, NDArray[np.float32]]]:
     import torch
 
     tokeniser, encoder = _loaded(name)

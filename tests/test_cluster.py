@@ -191,8 +191,16 @@ class Loopback:
         self.scheduler = self._start(
             "scheduler", "--port", "0", "--scheduler-file", str(self.file), "--idle-timeout", "600"
         )
-        _until(self.file.exists)
+        _until(self._written)
         self.address = str(json.loads(self.file.read_text())["address"])
+
+    def _written(self) -> bool:
+        """The scheduler opens its file first and fills it then: one may look in between."""
+        try:
+            json.loads(self.file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+        return True
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])  # for worker_jobs

@@ -16,7 +16,7 @@ from sharewise.families._sample import Run
 from sharewise.families.texts._features import content_of, without_text
 from sharewise.families.texts._pretrained import computed, frozen_features
 from sharewise.modalities import TabularEncoder
-from sharewise.modalities.text import Vocabulary
+from sharewise.modalities.text import TokenRows, Vocabulary
 from sharewise.modalities.text._texts import clean_texts
 from sharewise.problems import Table
 
@@ -25,7 +25,7 @@ IDS = 6_000
 LONGEST = 20_000
 """Characters of a text that are looked at."""
 KEPT = 3
-"""Fitted vocabularies that are remembered: the strategies of a round learn from the same rows."""
+"""Fitted vocabularies that are remembered, with the ids of their texts: the strategies of a round learn from the same rows."""
 
 
 @final
@@ -58,11 +58,12 @@ class TextInputs:
         numbers = encoder.transform(others).shape[1] if encoder is not None else 0
         none = np.zeros(0, dtype=np.float32)
         if not pretrained:
-            found = cls(_fitted(texts), "", encoder, numbers, none, none)
-        else:
-            raw = frozen_features(texts, pretrained, run)
-            spread = np.maximum(raw.std(axis=0), 1e-6)
-            found = cls(None, pretrained, encoder, numbers, raw.mean(axis=0), spread)
+            vocabulary, tokens = _fitted(texts)
+            found = cls(vocabulary, "", encoder, numbers, none, none)
+            return found, found._beside(tokens.padded().astype(np.float32), table)
+        raw = frozen_features(texts, pretrained, run)
+        spread = np.maximum(raw.std(axis=0), 1e-6)
+        found = cls(None, pretrained, encoder, numbers, raw.mean(axis=0), spread)
         return found, found.transform(table, run)
 
     def transform(self, table: Table, run: Run | None = None) -> NDArray[np.float32]:
@@ -78,6 +79,10 @@ class TextInputs:
         else:
             raw = frozen_features(texts, self.pretrained, run) if run else computed(texts, self.pretrained)
             first = (raw - self.mean) / self.spread
+        return self._beside(first, table)
+
+    def _beside(self, first: NDArray[np.float32], table: Table) -> NDArray[np.float32]:
+        """What is read of the texts, then the other columns."""
         if self.others is None:
             return first
         beside = self.others.transform(without_text(table)).astype(np.float32)
@@ -90,16 +95,17 @@ def texts_of(table: Table) -> list[str]:
     return columns[0] if len(columns) == 1 else [" | ".join(cells) for cells in zip(*columns, strict=True)]
 
 
-_FITTED: OrderedDict[bytes, Vocabulary] = OrderedDict()
+_FITTED: OrderedDict[bytes, tuple[Vocabulary, TokenRows]] = OrderedDict()
 
 
-def _fitted(texts: list[str]) -> Vocabulary:
-    """The vocabulary of these texts, remembered."""
+def _fitted(texts: list[str]) -> tuple[Vocabulary, TokenRows]:
+    """The vocabulary of these texts and their ids, remembered."""
     values: NDArray[Any] = np.array(texts, dtype=object)
     key = content_of(values)
     if key not in _FITTED:
         wordless = not any(text.strip() for text in texts)
-        _FITTED[key] = Vocabulary.fit([*texts, "?"] if wordless else texts, size=IDS)
+        vocabulary = Vocabulary.fit([*texts, "?"] if wordless else texts, size=IDS)
+        _FITTED[key] = vocabulary, vocabulary.encode(texts)
         while len(_FITTED) > KEPT:
             _FITTED.popitem(last=False)
     return _FITTED[key]

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sharewise.modalities.tokens._affixes import AFFIXES, affixes_of, bucket_of
@@ -23,6 +22,8 @@ LETTERS = 20
 """Letters of a word that are read: the first and the last ten of a longer one."""
 REMEMBERED = 100_000
 """Different words whose codes are kept; beyond, they are computed again."""
+_NOTHING = np.full(1 + AFFIXES + LETTERS, PADDING, dtype=np.int64).tobytes()
+"""Codes where no word stands."""
 
 
 class LexicalSizes(NamedTuple):
@@ -51,12 +52,6 @@ class LexicalBatch(NamedTuple):
     mask: Tensor
 
 
-class _Codes(NamedTuple):
-    word: int
-    affixes: tuple[int, ...]
-    letters: NDArray[np.int64]
-
-
 class LexicalInputs(TokenInputs):
     """Final. Words in small letters with digits as 0, hashed affixes, and letters as they are.
 
@@ -68,7 +63,7 @@ class LexicalInputs(TokenInputs):
         self.words = words
         self.letters = letters
         self.sizes = LexicalSizes(len(words), len(letters), buckets)
-        self._remembered: dict[str, _Codes] = {}
+        self._remembered: dict[str, bytes] = {}
 
     @classmethod
     def fit(cls, sentences: Iterable[Words], *, at_least: int = 2, buckets: int = 10_000) -> LexicalInputs:
@@ -89,29 +84,29 @@ class LexicalInputs(TokenInputs):
         spelled = np.zeros((len(sentences), max(lengths)), dtype=np.int64)
         for row, words in enumerate(sentences):
             spelled[row, : len(words)] = [row_of.setdefault(word, len(row_of) + 1) for word in words]
-        codes = [self._codes(word) for word in row_of]
-        letters = np.full((len(codes) + 1, max(len(code.letters) for code in codes)), PADDING, dtype=np.int64)
-        for place, code in enumerate(codes, start=1):
-            letters[place, : len(code.letters)] = code.letters
-        affixes = np.array([(0,) * AFFIXES, *(code.affixes for code in codes)], dtype=np.int64)
-        known = np.array([PADDING, *(code.word for code in codes)], dtype=np.int64)
+        # Every word's codes are as long, so that a batch's are one piece of memory, whatever its words.
+        codes = np.frombuffer(b"".join([_NOTHING, *map(self._codes, row_of)]), dtype=np.int64)
+        table = codes.reshape(len(row_of) + 1, -1)
+        letters = table[:, 1 + AFFIXES :]
+        longest = int((letters != PADDING).sum(axis=1).max())
         return LexicalBatch(
-            torch.from_numpy(known[spelled]),
-            torch.from_numpy(affixes),
-            torch.from_numpy(letters),
+            torch.from_numpy(table[:, 0][spelled]),
+            torch.from_numpy(table[:, 1 : 1 + AFFIXES].copy()),
+            torch.from_numpy(letters[:, :longest].copy()),
             torch.from_numpy(spelled),
             torch.from_numpy(spelled > 0),
         )
 
-    def _codes(self, word: str) -> _Codes:
+    def _codes(self, word: str) -> bytes:
+        """Of the word, its affixes and its letters, padded: a row as `_NOTHING`."""
         found = self._remembered.get(word)
         if found is None:
             shown = word if len(word) <= LETTERS else word[: LETTERS // 2] + word[-(LETTERS // 2) :]
-            found = _Codes(
-                self.words.code(plain(word)),
-                tuple(bucket_of(feature, self.sizes.buckets) for feature in affixes_of(word)),
-                np.array([self.letters.code(letter) for letter in shown], dtype=np.int64),
-            )
+            row = np.full(1 + AFFIXES + LETTERS, PADDING, dtype=np.int64)
+            row[0] = self.words.code(plain(word))
+            row[1 : 1 + AFFIXES] = [bucket_of(feature, self.sizes.buckets) for feature in affixes_of(word)]
+            row[1 + AFFIXES : 1 + AFFIXES + len(shown)] = [self.letters.code(letter) for letter in shown]
+            found = row.tobytes()
             if len(self._remembered) < REMEMBERED:
                 self._remembered[word] = found
         return found

@@ -52,8 +52,11 @@ def _way(learner: str, balancing: str = "sum") -> Way:
     )
 
 
-@pytest.mark.parametrize("learner", ARCHITECTURES)
-@pytest.mark.parametrize("name", ["wide_mixed", "long_binary"])
+@pytest.mark.parametrize(
+    ("learner", "name"),
+    [(learner, "wide_mixed") for learner in ARCHITECTURES]
+    + [(learner, "long_binary") for learner in ("hard_sharing", "mmoe", "mtan", "conditioned")],
+)
 def test_every_architecture_predicts_what_a_problem_asks(learner: str, name: str) -> None:
     check_shapes(_way(learner), name)
 

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table as Shown
 from sharewise.families import Configuration, Run, Sample
 from sharewise.families._cells import as_one
-from sharewise.families._module_fit import batch_size
+from sharewise.families._module_train import batch_size
 from sharewise.families._reader import Reader
 from sharewise.families.pictures import _network as of_pictures
 from sharewise.families.sentences._network import RECURRENT, SentenceNetworks

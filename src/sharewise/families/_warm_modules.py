@@ -12,18 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sharewise.families._base import Configuration
-from sharewise.families._module_fit import (
-    Course,
-    Learnt,
-    Recorder,
-    Scale,
-    adamw,
-    labelled_rows,
-    labels_of,
-    seeded,
-    train_module,
-)
+from sharewise.families._module_fit import Course, Learnt, Scale, labels_of
 from sharewise.families._module_nets import name_of
+from sharewise.families._module_train import Recorder, adamw, labelled_rows, seeded, train_module
 from sharewise.families._sample import Run, Sample
 from sharewise.networks import MultiTaskNetwork, StackedHeads
 from sharewise.tasks import Array, Classification, Kind

@@ -17,18 +17,9 @@ from torch import Tensor
 
 from sharewise.families import Configuration, Sample
 from sharewise.families._architectures import build_network
-from sharewise.families._module_fit import (
-    Rows,
-    Scale,
-    adamw,
-    batch_size,
-    enough,
-    labelled_rows,
-    labels_of,
-    seeded,
-    width_of,
-)
+from sharewise.families._module_fit import Scale, enough, labels_of, width_of
 from sharewise.families._module_nets import as_inputs, name_of, perceptron
+from sharewise.families._module_train import Rows, adamw, batch_size, labelled_rows, seeded
 from sharewise.modalities import TabularEncoder
 from sharewise.networks import MultiTaskNetwork
 from sharewise.problems import Problem

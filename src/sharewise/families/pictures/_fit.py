@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from sharewise.families._base import Configuration
-from sharewise.families._module_fit import enough, labels_of, seeded
+from sharewise.families._module_fit import enough, labels_of
 from sharewise.families._module_nets import Snapshot
+from sharewise.families._module_train import seeded
 from sharewise.families._parts import FEWEST_ROWS, fit_constant
 from sharewise.families._sample import Fit, Predictions, Run, Sample
 from sharewise.families.pictures._answers import Numbers, answers_of, said

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sharewise.families._base import Configuration
-from sharewise.families._module_fit import seeded
+from sharewise.families._module_train import seeded
 from sharewise.families._sample import Run
 from sharewise.families.pictures._answers import Answers
 from sharewise.families.pictures._build import PictureNet

@@ -54,7 +54,7 @@ class TextNets(Model):
         return self
 
     def predict(self, table: Table, level: NDArray[np.intp] | None) -> Predictions:
-        from sharewise.families._module_fit import seeded
+        from sharewise.families._module_train import seeded
         from sharewise.families.texts._encoder import build_encoder
 
         with seeded(0):  # weights are drawn, then overwritten; the process's randomness stays as it was
@@ -99,7 +99,8 @@ class TextNetworks(Reader):
     def fit(
         self, sample: Sample, configuration: Configuration, groups: Sequence[tuple[int, ...]], run: Run
     ) -> Fit:
-        from sharewise.families._module_fit import fit_modules, seeded
+        from sharewise.families._module_fit import fit_modules
+        from sharewise.families._module_train import seeded
         from sharewise.families.texts._encoder import build_encoder
 
         learner = configuration.learner

@@ -200,9 +200,9 @@ def test_what_has_no_form_in_onnx_is_refused_in_a_sentence(wide, tmp_path):
         export_onnx(replace(model, model=replace(model.model, parts=parts)), place)
     with pytest.raises(OptionError, match="adapted to later"):
         export_onnx(replace(model, adapted={"school 9": None}), place)
-    tensors = replace(model.schema, kinds=("tensor", *model.schema.kinds[1:]))
-    with pytest.raises(OptionError, match="holds a tensor"):
-        export_onnx(replace(model, schema=tensors), place)
+    sentences = replace(model.schema, kinds=("sentence", *model.schema.kinds[1:]))
+    with pytest.raises(OptionError, match="holds a sentence"):
+        export_onnx(replace(model, schema=sentences), place)
     assert not place.exists()
 
 

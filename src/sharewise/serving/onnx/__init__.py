@@ -1,8 +1,10 @@
-"""ONNX files of table models: raw rows in, every task's predictions out.
+"""ONNX files of models of tables, texts, pictures and tensors: raw rows in, every task's predictions out.
 
-The file takes a column an input, as it stands in the table: numbers as doubles (a gap is NaN), words as strings (a gap
-is the empty string). Medians, scales, category lists, bins and n-grams are in the graph. Numbers stay in double
-precision, since trees split at float64 thresholds; networks compute in float32, as they do here.
+The file takes a column an input, as it stands in the table: numbers as doubles (a gap is NaN), words and texts as strings
+(a gap is the empty string); pictures as decoded bytes, and what a user's own encoder reads as it comes. Medians, scales,
+category lists, bins, n-grams, vocabularies and frozen features are in the graph. Numbers stay in double precision, since
+trees split at float64 thresholds; networks compute in float32, as they do here. Taggers of sentences, boxes in pictures
+and models for new tasks have no form in ONNX yet.
 
     export_onnx(model, "model.onnx")
 
@@ -31,12 +33,13 @@ def export_onnx(model: DeployedModel, path: str | Path, rows: object = None) -> 
     """Write a model as one ONNX file, checked against the model before anything is written.
 
     Inputs are named as the columns (the task column of a long problem too) and have shape ``(n, 1)``: double for
-    numbers, for True and False (1 and 0) and for dates (days since 1970-01-01), string for words. Outputs are named as
-    the targets, ``(n,)``; a target of classes has ``<target> (probabilities)`` ``(n, K)`` beside it. A task that the
+    numbers, for True and False (1 and 0) and for dates (days since 1970-01-01), string for words; of tensors and pictures
+    ``(n, *shape)``. Outputs are named as the targets, ``(n,)``; a target of classes has ``<target> (probabilities)``
+    ``(n, K)`` beside it, masks are ``(n, H, W)`` and their probabilities ``(n, K, H, W)``. A task that the
     model was not made for is an error at run time, as it is here.
 
     Args:
-        model: Any `sharewise.serving.DeployedModel` of a table.
+        model: Any `sharewise.serving.DeployedModel`.
         path: The file, replaced if it is there.
         rows: Held-out rows that it is checked on besides the drawn ones; targets need not be there.
 

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from sharewise.errors import OptionError
 from sharewise.problems import Target
-from sharewise.tasks import Array, Classification
+from sharewise.serving._program_differences import TOLERANCE, difference, relative
+from sharewise.tasks import Array, Classification, MaskRows
 
-TOLERANCE = 1e-5
-"""Largest difference of a value, as a share of it or (where that is larger) of the output's spread."""
 PROBABILITIES = " (probabilities)"
 
 
@@ -52,23 +51,11 @@ def compare(
     }
 
 
-def refuse_different(differences: dict[str, float]) -> None:
-    """Refuse a file that is not the model.
-
-    Raises:
-        OptionError: A target differs by more than `TOLERANCE`.
-    """
-    worst = max(differences, key=lambda name: differences[name])
-    if not differences[worst] <= TOLERANCE:
-        raise OptionError(
-            f"an ONNX file must predict what its model does, to {TOLERANCE:g}; '{worst}' differs by "
-            f"{differences[worst]:.1e}, so none is written. Use model.save and sw.load."
-        )
-
-
 def _difference(target: Target, found: dict[str, NDArray[Any]], own: Array) -> float:
     """Of values, or of probabilities; infinite where a gap or a class is another."""
     kind = target.kind
+    if isinstance(kind, MaskRows):
+        return _of_masks(target, found, own)
     if not isinstance(kind, Classification):
         return relative(found[target.name][:, None], own)
     shares = found[target.name + PROBABILITIES]
@@ -80,13 +67,10 @@ def _difference(target: Target, found: dict[str, NDArray[Any]], own: Array) -> f
     return relative(shares, own)
 
 
-def relative(found: Array, own: Array) -> float:
-    """The largest difference of ``(n, W)`` as a share of the value or of its column's spread."""
-    if (np.isnan(found) != np.isnan(own)).any():
+def _of_masks(target: Target, found: dict[str, NDArray[Any]], own: NDArray[Any]) -> float:
+    """Of masks ``(n, H, W)`` and probabilities ``(n, K, H, W)``; pixels that are nearly a tie may be of either class."""
+    codes, shares = found[target.name], np.stack(list(own[:, 0]))
+    second, first = np.moveaxis(np.sort(shares, axis=1)[:, -2:], 1, 0)
+    if codes.shape != first.shape or (codes != shares.argmax(axis=1))[first - second > 2 * TOLERANCE].any():
         return float("inf")
-    known = ~np.isnan(own)
-    if not known.any():
-        return 0.0
-    spread = np.nanstd(np.where(known.any(axis=0), own, 0.0), axis=0)
-    scale = np.maximum(np.maximum(np.abs(own), spread), np.finfo(np.float64).tiny)
-    return float(np.max(np.abs(found - own)[known] / scale[known]))
+    return difference(target.kind, found[target.name + PROBABILITIES], own)

@@ -1,4 +1,4 @@
-"""Rows to check a file on: gaps, words never seen, and numbers that lie just where the model decides."""
+"""Rows to check a file on: gaps, words never seen, tensors of noise, and numbers that lie just where the model decides."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ from numpy.typing import NDArray
 from sharewise.problems import Column, Schema, Table
 
 ROWS = 400
+TENSORS = 40
+"""Rows where one is a tensor: each may be a picture."""
 GAPS = 0.1
 UNSEEN = ("never seen", "Étranger 7", "ß\u00a0 naïve  词")
+HARD = (
+    "😀👩\u200d🚀 🫨", "İstanbul IĞDIR", "ΟΔΥΣΣΕΥΣ Σ ΑΣ.", "e\u0301 \ufb01ne ＡＢＣ ½", "\uac00\u1100\u1161 ไทย",
+    "_under_ it's 50% (off)", "\uf8ff \U000e0001 \ufffd", "a\u2028b\tc\r\nd", "x" * 300,
+)  # fmt: skip
+"""Capitals that are two letters or depend on their place, characters that compose, that no script has, that are spaces."""
+LONG = 25_000
+"""Characters of one text, which is more than any model reads."""
 
 
 def draw(
@@ -26,9 +35,12 @@ def draw(
     """
     rng = np.random.default_rng(seed)
     columns = []
+    rows = TENSORS if "tensor" in schema.kinds else ROWS
     values: NDArray[Any]
     for place, (name, kind) in enumerate(zip(schema.features, schema.kinds, strict=True)):
-        if kind in ("number", "date"):
+        if kind == "tensor":
+            values = _tensors(rng, rows, schema.shape or (), np.dtype(schema.dtype or "float32"))
+        elif kind in ("number", "date"):
             truth = name in schema.bools
             values = (
                 rng.integers(0, 2, ROWS).astype(np.float64) if truth else _numbers(rng, points.get(name, ()))
@@ -40,8 +52,25 @@ def draw(
             values = _texts(rng, words) if kind == "text" else _categories(rng, words)
         columns.append(Column(name, kind, values))
     count = 0 if schema.levels is None else len(schema.levels)
-    level = rng.permutation(np.arange(ROWS) % count) if count else None
-    return Table(tuple(columns), ROWS), level
+    level = rng.permutation(np.arange(rows) % count) if count else None
+    return Table(tuple(columns), rows), level
+
+
+def _tensors(
+    rng: np.random.Generator, rows: int, shape: tuple[int, ...], element: np.dtype[Any]
+) -> NDArray[Any]:
+    """Noise: of bytes all values, of other whole numbers 0 and 1, which most encoders take."""
+    if element.kind == "f":
+        return rng.normal(size=(rows, *shape)).astype(element)
+    most = 256 if element == np.uint8 else 2
+    found = rng.integers(0, most, (rows, *shape))
+    found[:2] = np.array([0, most - 1]).reshape(2, *[1] * len(shape))
+    # Half of them are coarse, as pictures are: neighbours mostly alike.
+    if len(shape) == 3 and most == 256:
+        blocks = rng.integers(0, most, (rows, shape[0], -(-shape[1] // 4), -(-shape[2] // 4)))
+        coarse = blocks.repeat(4, axis=2).repeat(4, axis=3)[:, :, : shape[1], : shape[2]]
+        found[rows // 2 :] = coarse[rows // 2 :]
+    return found.astype(element)
 
 
 def _numbers(rng: np.random.Generator, points: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -80,8 +109,11 @@ def _texts(rng: np.random.Generator, grams: Sequence[str]) -> NDArray[np.object_
         if chance > 0.7:
             parts.append(str(rng.choice(UNSEEN)))
         text = str(rng.choice(["", " ", "  ", "\t"])).join(parts)
-        text = text.upper().replace("Σ", "σ") if rng.random() < 0.2 else text
+        text = text.upper() if rng.random() < 0.2 else text
+        if rng.random() < 0.15:
+            text = f"{text} {rng.choice(HARD)}"
         texts.append(text if chance > GAPS and text.strip() else None)
+    texts[-1] = (" ".join(known) * (1 + LONG // len(" ".join(known))))[:LONG]
     return _objects(texts)
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from sharewise.modalities import TabularEncoder
+from sharewise.modalities._word_columns import WordColumns
+from sharewise.modalities.text import LatentText
 from sharewise.problems import Column, ColumnKind, Table
+from sharewise.serving.onnx._decoded import pieces_of
+from sharewise.serving.onnx._grams import grams_of
 from sharewise.serving.onnx._graph import TREES, Graph
 from sharewise.serving.onnx._rows import Rows
 from sharewise.serving.onnx._text import encode_text
-
-UNSEEN = "\u00a7 a word that no table holds \u00a7"
 
 
 def encode(graph: Graph, encoder: TabularEncoder, rows: Rows) -> str:
@@ -23,17 +24,28 @@ def encode(graph: Graph, encoder: TabularEncoder, rows: Rows) -> str:
         blocks.append(raw)
     elif raw is not None:
         blocks += _numbers(graph, encoder, rows, raw)
-    if isinstance(encoder.categories, OrdinalEncoder):
-        blocks += _codes(graph, encoder.categories, rows)
-    elif encoder.categories is not None:
-        blocks += _one_hot(graph, encoder.categories, rows)
-    for place, (pipeline, words) in enumerate(zip(encoder.texts, rows.texts, strict=True)):
-        block, grams = encode_text(graph, pipeline, words)
-        rows.points.setdefault(rows.words[len(rows.categories) + place], []).append(grams)
-        blocks.append(block)
+    if encoder.categories is not None:
+        coded = _one_hot if encoder.categories.widths else _codes
+        blocks += coded(graph, encoder.categories, rows)
+    for place, fitted in enumerate(encoder.texts):
+        if isinstance(fitted, LatentText):
+            own = text_inputs(graph, rows)[place]
+            found = grams_of(graph, fitted.grams, own).times(graph, fitted.directions)
+            centre = graph.constant(fitted.centre.astype(np.float64)[None])
+            blocks.append(graph.node("Sub", found, centre))
+            rows.try_texts(place, pieces_of(fitted.grams))
+        else:
+            block, grams = encode_text(graph, fitted, rows.texts[place])
+            rows.try_texts(place, grams)
+            blocks.append(block)
     if not blocks:
         return rows.constant(graph, np.zeros(0))
     return graph.columns(blocks)
+
+
+def text_inputs(graph: Graph, rows: Rows) -> list[str]:
+    """Every column of text ``(n,)`` as it comes: a gap, being the empty string, has no words."""
+    return [graph.reshape(name, -1) for name in rows.words[len(rows.categories) :]]
 
 
 def width_of(encoder: TabularEncoder, rows: Rows) -> int:
@@ -53,20 +65,18 @@ def width_of(encoder: TabularEncoder, rows: Rows) -> int:
 def _numbers(graph: Graph, encoder: TabularEncoder, rows: Rows, raw: str) -> list[str]:
     """Imputed, with indicators of gaps, standardised; then in bins."""
     assert encoder.numbers is not None
-    fill, scale = encoder.numbers.named_steps["fill"], encoder.numbers.named_steps["scale"]
-    count = len(rows.names)
-    fills = fill.transform(np.full((1, count), np.nan))[0, :count]
+    scale = encoder.numbers
+    count, fills, shown = len(rows.names), scale.fills, scale.gaps
     gap = graph.node("IsNaN", raw)
     values = [graph.node("Where", gap, graph.constant(fills[None]), raw)]
-    shown = fill.indicator_.features_
     if len(shown):
         values.append(
             graph.cast(graph.node("Gather", gap, graph.constant(shown.astype(np.int64)), axis=1), "double")
         )
-    centred = graph.node("Sub", graph.columns(values), graph.constant(scale.mean_[None]))
-    blocks = [graph.node("Div", centred, graph.constant(scale.scale_[None]))]
+    centred = graph.node("Sub", graph.columns(values), graph.constant(scale.mean[None]))
+    blocks = [graph.node("Div", centred, graph.constant(scale.spread[None]))]
     for column in range(count):
-        rows.try_numbers(column, fills[column] + scale.scale_[column] * np.linspace(-3.0, 3.0, 7))
+        rows.try_numbers(column, fills[column] + scale.spread[column] * np.linspace(-3.0, 3.0, 7))
     if (bins := encoder.bins) is not None:
         own = graph.node("Gather", blocks[0], graph.constant(bins.column.astype(np.int64)), axis=1)
         risen = graph.node("Sub", own, graph.constant(bins.low[None]))
@@ -74,68 +84,43 @@ def _numbers(graph: Graph, encoder: TabularEncoder, rows: Rows, raw: str) -> lis
         blocks.append(
             graph.node("Clip", share, graph.constant(np.float64(0.0)), graph.constant(np.float64(1.0)))
         )
-        edges = bins.low * scale.scale_[bins.column] + scale.mean_[bins.column]
+        edges = bins.low * scale.spread[bins.column] + scale.mean[bins.column]
         for column in range(count):
             rows.try_numbers(column, edges[bins.column == column])
     return blocks
 
 
-def _codes(graph: Graph, fitted: OrdinalEncoder, rows: Rows) -> list[str]:
-    """The encoder's own codes, read off it word by word."""
+def _codes(graph: Graph, fitted: WordColumns, rows: Rows) -> list[str]:
+    """A code a word."""
     blocks = []
-    for place, words in enumerate(rows.categories):
-        known = _words(fitted.categories_, place)
-        codes = fitted.transform(_alone(fitted.categories_, place, known))[:, place]
-        blocks.append(
-            graph.cast(_lookup(graph, words, known, codes[:-1].astype(np.int64), int(codes[-1])), "double")
-        )
-        rows.points.setdefault(rows.words[place], []).append(known[:-1])
+    for place, (words, known, codes) in enumerate(
+        zip(rows.categories, fitted.words, fitted.places, strict=True)
+    ):
+        found = _lookup(graph, words, known, codes[:-1], int(codes[-1]))
+        blocks.append(graph.cast(found, "double"))
+        rows.points.setdefault(rows.words[place], []).append([*known])
     return blocks
 
 
-def _one_hot(graph: Graph, fitted: OneHotEncoder, rows: Rows) -> list[str]:
-    """The encoder's own rows, read off it word by word: a word names a column of its block, or none."""
-    blocks, start = [], 0
-    widths = [len(names) for names in _blocks(fitted)]
-    for place, words in enumerate(rows.categories):
-        known = _words(fitted.categories_, place)
-        width = widths[place]
-        table = fitted.transform(_alone(fitted.categories_, place, known))[:, start : start + width]
-        start += width
-        column = np.where(table.any(axis=1), table.argmax(axis=1) if width else 0, width).astype(np.int64)
+def _one_hot(graph: Graph, fitted: WordColumns, rows: Rows) -> list[str]:
+    """A word names a column of its block, or none."""
+    blocks = []
+    each = zip(rows.categories, fitted.words, fitted.places, fitted.widths, strict=True)
+    for place, (words, known, places, width) in enumerate(each):
+        column = np.where(places < 0, width, places)
         code = graph.reshape(_lookup(graph, words, known, column[:-1], int(column[-1])), -1)
         blocks.append(graph.gather(np.vstack([np.eye(width), np.zeros((1, width))]), code))
-        rows.points.setdefault(rows.words[place], []).append(known[:-1])
+        rows.points.setdefault(rows.words[place], []).append([*known])
     return blocks
 
 
-def _blocks(fitted: OneHotEncoder) -> list[list[str]]:
-    """Names of the columns of each feature's block."""
-    marks = [f"\u00a7{place}\u00a7" for place in range(len(fitted.categories_))]
-    names = fitted.get_feature_names_out(marks) if hasattr(fitted, "n_features_in_") else []
-    return [[name for name in names if name.startswith(f"{mark}_")] for mark in marks]
-
-
-def _words(categories: list[NDArray[np.object_]], place: int) -> list[str]:
-    """The words that a column held, and one that it did not."""
-    return [*map(str, categories[place]), UNSEEN]
-
-
-def _alone(categories: list[NDArray[np.object_]], place: int, words: list[str]) -> NDArray[np.object_]:
-    """Rows ``(len(words), C)`` that differ in one column only."""
-    table = np.empty((len(words), len(categories)), dtype=object)
-    for other, known in enumerate(categories):
-        table[:, other] = words if other == place else known[0]
-    return table
-
-
-def _lookup(graph: Graph, words: str, known: list[str], codes: NDArray[np.int64], unknown: int) -> str:
+def _lookup(graph: Graph, words: str, known: tuple[str, ...], codes: NDArray[np.int64], unknown: int) -> str:
     """Codes ``(n, 1)`` of words."""
     return graph.node(
         "LabelEncoder",
         words,
         domain=TREES,
-        keys_strings=known[:-1],
+        keys_strings=list(known),
         values_int64s=codes.tolist(),
         default_int64=unknown,
     )

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from sharewise.errors import OptionError, StorageError
+from sharewise.errors import OptionError
 from sharewise.problems import Table, Target
 from sharewise.serving._folder import versions
+from sharewise.serving._program_differences import refuse_different
+from sharewise.serving._program_file import refuse_tasks, write_whole
 from sharewise.serving._rows import read_rows
-from sharewise.serving.onnx._check import PROBABILITIES, compare, open_session, refuse_different
+from sharewise.serving.onnx._characters import NOTE
+from sharewise.serving.onnx._check import PROBABILITIES, compare, open_session
 from sharewise.serving.onnx._drawn import draw
 from sharewise.serving.onnx._graph import MOST_BYTES, Element, Graph
 from sharewise.serving.onnx._models import emit
 from sharewise.serving.onnx._report import Report
 from sharewise.serving.onnx._rows import Rows, feed, open_rows
-from sharewise.serving.onnx._text import NOTE
-from sharewise.tasks import Classification, Ordinal, Regression
+from sharewise.tasks import Classification, Kind, MaskRows, Ordinal, Regression
 from sharewise.tasks._ordinal_metric import ROUNDING
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ Outputs = dict[str, tuple[str, Element, tuple[int | str, ...]]]
 
 def export(model: DeployedModel, path: Path, given: object = None) -> Report:
     """See `sharewise.serving.onnx.export_onnx`."""
-    _refuse_tasks(model)
+    refuse_tasks(model, "an ONNX file")
     held: list[tuple[Table, NDArray[np.intp] | None]] = []
     if given is not None:
         held.append(read_rows(model.schema, given))
@@ -49,8 +48,8 @@ def export(model: DeployedModel, path: Path, given: object = None) -> Report:
         own = model.model.predict(table, level)
         found = compare(session, feed(model.schema, table, level), model.targets, own)
         differences = {name: max(worst, found[name]) for name, worst in differences.items()}
-    refuse_different(differences)
-    _write(path, content)
+    refuse_different(differences, "an ONNX file")
+    write_whole(path, content, "an ONNX file")
     return Report(
         path,
         len(content),
@@ -58,7 +57,7 @@ def export(model: DeployedModel, path: Path, given: object = None) -> Report:
         tuple(output.name for output in session.get_outputs()),
         sum(len(table) for table, _ in held),
         differences,
-        (NOTE,) if rows.texts else (),
+        (*((NOTE,) if "text" in model.schema.kinds else ()), *dict.fromkeys(rows.notes)),
     )
 
 
@@ -73,7 +72,7 @@ def build(model: DeployedModel) -> tuple[onnx.ModelProto, Rows]:
         *model.schema.features,
         *([model.schema.level_name] if model.schema.level_name else []),
         *(target.name for target in model.targets),
-        *(target.name + PROBABILITIES for target in model.targets if isinstance(target.kind, Classification)),
+        *(target.name + PROBABILITIES for target in model.targets if not isinstance(target.kind, Regression)),
     ]
     twice = [name for place, name in enumerate(names) if name in names[:place] or not name]
     if twice:
@@ -93,30 +92,20 @@ def build(model: DeployedModel) -> tuple[onnx.ModelProto, Rows]:
     facts = {
         "sharewise": versions().get("sharewise", ""),
         "inputs": json.dumps(kinds),
-        "classes": json.dumps(
-            {
-                t.name: [str(c) for c in t.kind.classes]
-                for t in model.targets
-                if isinstance(t.kind, Classification)
-            }
-        ),
+        "classes": json.dumps({t.name: names for t in model.targets if (names := _classes(t.kind))}),
         "verdict": str(model.card.get("verdict", {}).get("sentence", "")),
     }
+    if model.schema.pictures is not None:
+        facts["pictures"] = json.dumps(dict(model.schema.pictures))
     onnx.helper.set_model_props(made, facts)
     return made, rows
 
 
-def _refuse_tasks(model: DeployedModel) -> None:
-    if model.model is None:
-        raise OptionError(
-            "an ONNX file serves the tasks that a model was fitted for; that of a pool of classes has none before it "
-            "is adapted. Use model.save and sw.load."
-        )
-    if model.adapted:
-        raise OptionError(
-            f"an ONNX file serves the study's own tasks; '{next(iter(model.adapted))}' was adapted to later. "
-            "Export a model that is loaded anew, or forget the task first."
-        )
+def _classes(kind: Kind) -> list[str]:
+    """Names of what outputs tell apart."""
+    if isinstance(kind, MaskRows):
+        return [str(one) for one in kind.of.classes]
+    return [str(one) for one in kind.classes] if isinstance(kind, Classification) else []
 
 
 def _kinds(model: DeployedModel) -> dict[str, str]:
@@ -132,9 +121,16 @@ def _outputs(graph: Graph, target: Target, value: str) -> Outputs:
     kind = target.kind
     if isinstance(kind, Regression):
         return {target.name: (graph.reshape(value, -1), "double", ("n",))}
+    if isinstance(kind, MaskRows):
+        codes = graph.node("ArgMax", value, axis=1, keepdims=0)
+        shape = ("n", f"height of {target.name}", f"width of {target.name}")
+        return {
+            target.name: (graph.cast(codes, "uint8"), "uint8", shape),
+            target.name + PROBABILITIES: (value, "float", ("n", kind.outputs, *shape[1:])),
+        }
     if not isinstance(kind, Classification):
         raise OptionError(
-            f"an ONNX file predicts numbers and classes; '{target.name}' is a {kind.name} task. "
+            f"an ONNX file predicts numbers, classes and masks; '{target.name}' is a {kind.name} task. "
             "Use model.save and sw.load."
         )
     table, element = _labels(target.name, kind)
@@ -178,18 +174,3 @@ def _content(made: onnx.ModelProto) -> bytes:
     raise OptionError(
         f"one ONNX file holds less than 2 GiB; this model takes {size:,} bytes. Use model.save and sw.load."
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    fresh = path.with_name(f".{path.name[-100:]}.{uuid4().hex[:12]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content)
-        os.replace(fresh, path)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise StorageError(
-            f"an ONNX file is written to {path}, which failed ({error.strerror or error}); choose another place."
-        ) from error

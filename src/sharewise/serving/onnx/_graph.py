@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-Element = Literal["double", "float", "int64", "bool", "string"]
+Element = Literal[
+    "double", "float", "float16", "int64", "int32", "int16", "int8", "uint64", "uint8", "bool", "string"
+]
 ELEMENTS: dict[Element, int] = {
     "double": TensorProto.DOUBLE,
     "float": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
     "int64": TensorProto.INT64,
+    "int32": TensorProto.INT32,
+    "int16": TensorProto.INT16,
+    "int8": TensorProto.INT8,
+    "uint64": TensorProto.UINT64,
+    "uint8": TensorProto.UINT8,
     "bool": TensorProto.BOOL,
     "string": TensorProto.STRING,
 }
@@ -34,6 +41,7 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
         self._known: dict[bytes, str] = {}
+        self._several: dict[bytes, list[str]] = {}
         self._count = 0
 
     def constant(self, values: object) -> str:
@@ -52,12 +60,8 @@ class Graph:
 
     def node(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """The name of the one output of a node."""
-        made = helper.make_node(op, list(inputs), [""], domain=domain, **attributes)
-        key = hashlib.sha256(made.SerializeToString(deterministic=True)).digest()
-        if key not in self._known:
-            made.output[0] = self._known[key] = self._fresh()
-            self._nodes.append(made)
-        return self._known[key]
+        made = helper.make_node(op, list(inputs), ["?"], domain=domain, **attributes)
+        return self._kept(made)[0]
 
     def cast(self, value: str, element: Element) -> str:
         return self.node("Cast", value, to=ELEMENTS[element])
@@ -79,6 +83,41 @@ class Graph:
         axes = self.constant(np.array([axis], dtype=np.int64))
         return self.node("ReduceSum", value, axes, keepdims=int(keep))
 
+    def nodes(self, op: str, count: int, *inputs: str, domain: str = "", **attributes: Any) -> list[str]:
+        """The names of the outputs of a node that has several."""
+        made = helper.make_node(op, list(inputs), ["?"] * count, domain=domain, **attributes)
+        return self._kept(made)
+
+    def absorb(self, other: onnx.GraphProto, inputs: Sequence[str]) -> list[str]:
+        """The outputs of another graph, whose nodes and constants become part of this one.
+
+        Args:
+            inputs: What its inputs are here, in order.
+        """
+        names = {entry.name: value for entry, value in zip(other.input, inputs, strict=True)}
+        names[""] = ""
+        for tensor in other.initializer:
+            names[tensor.name] = self.constant(numpy_helper.to_array(tensor))
+        for node in other.node:
+            made = onnx.NodeProto()
+            made.CopyFrom(node)
+            made.name = made.doc_string = ""
+            del made.metadata_props[:]
+            _rename(made, names)
+            outputs = list(made.output)
+            made.output[:] = ["?" if name else "" for name in outputs]
+            names |= zip(outputs, self._kept(made), strict=True)
+        return [names[entry.name] for entry in other.output]
+
+    def _kept(self, made: onnx.NodeProto) -> list[str]:
+        """Outputs of a node, named; those of an equal node where there was one."""
+        key = hashlib.sha256(made.SerializeToString(deterministic=True)).digest()
+        if key not in self._several:
+            self._several[key] = [self._fresh() if name else "" for name in made.output]
+            made.output[:] = self._several[key]
+            self._nodes.append(made)
+        return self._several[key]
+
     def build(
         self,
         inputs: Mapping[str, tuple[Element, tuple[int | str, ...]]],
@@ -89,7 +128,7 @@ class Graph:
         needed = {name for end in ends for name in end.input}
         kept = []
         for node in reversed(self._nodes):
-            if node.output[0] in needed:
+            if needed.intersection(node.output):
                 kept.append(node)
                 needed.update(node.input)
         graph = helper.make_graph(
@@ -118,6 +157,15 @@ class Graph:
                 return name
 
 
-def array_of(values: NDArray[Any], element: type[np.generic]) -> NDArray[Any]:
-    """Values in the given element type, laid out row by row."""
-    return np.ascontiguousarray(values, dtype=element)
+def _rename(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """What a node reads, and what the graphs inside it (branches, loops) read from outside."""
+    node.input[:] = [names.get(name, name) for name in node.input]
+    for attribute in node.attribute:
+        for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            own = {entry.name for entry in (*inner.input, *inner.initializer)}
+            own.update(name for held in inner.node for name in held.output)
+            outside = {name: value for name, value in names.items() if name not in own}
+            for held in inner.node:
+                _rename(held, outside)
+            for entry in inner.output:
+                entry.name = outside.get(entry.name, entry.name)

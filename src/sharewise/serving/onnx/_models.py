@@ -10,9 +10,16 @@ from sharewise.errors import OptionError
 from sharewise.families._boosting import StackedBoosterModel
 from sharewise.families._extra_trees import SharedForestModel
 from sharewise.families._linear_long import LevelLinearModel
+from sharewise.families._module_nets import ModuleNets
 from sharewise.families._net import NetworkModel
 from sharewise.families._parts import PartsModel
 from sharewise.families._sample import Model
+from sharewise.families.pictures._linear import PictureModel
+from sharewise.families.pictures._model import PictureNets
+from sharewise.families.texts._apart import TextLinearModel
+from sharewise.families.texts._copies import TextPooledModel
+from sharewise.families.texts._networks import TextNets
+from sharewise.families.texts._stacked import TextStackedModel
 from sharewise.serving.onnx._boosted import committees
 from sharewise.serving.onnx._encode import encode, width_of
 from sharewise.serving.onnx._forests import as_probabilities, forests
@@ -20,6 +27,7 @@ from sharewise.serving.onnx._graph import Graph
 from sharewise.serving.onnx._net import emit_net
 from sharewise.serving.onnx._parts import by_row, emit_parts, note_thresholds, scored
 from sharewise.serving.onnx._rows import Rows
+from sharewise.serving.onnx._text_models import emit_linear, emit_pooled, emit_stacked
 from sharewise.strategies import BlendModel
 from sharewise.strategies._chained import ChainedModel
 from sharewise.strategies._constant import ConstantModel
@@ -35,8 +43,8 @@ def emit(model: Model, graph: Graph, rows: Rows) -> list[str]:
         OptionError: The model is of a sort that has no form in ONNX yet.
     """
     raise OptionError(
-        "an ONNX file holds table models of linear, trees and network families and what chains, groups and blends "
-        f"them; this model has a {type(model).__name__}. Use model.save and sw.load."
+        "an ONNX file holds models of tables, texts and pictures and what chains, groups and blends them; this model "
+        f"has a {type(model).__name__}. Use model.save and sw.load."
     )
 
 
@@ -67,6 +75,49 @@ def _(model: LevelLinearModel, graph: Graph, rows: Rows) -> list[str]:
 def _(model: NetworkModel, graph: Graph, rows: Rows) -> list[str]:
     X = graph.cast(encode(graph, model.encoder, rows), "float")
     return [emit_net(graph, net, X, rows) for net in model.nets]
+
+
+@emit.register
+def _(model: ModuleNets, graph: Graph, rows: Rows) -> list[str]:
+    from sharewise.serving.onnx._modules_of import emit_networks  # needs torch
+
+    return emit_networks(graph, model, rows)
+
+
+@emit.register
+def _(model: PictureNets, graph: Graph, rows: Rows) -> list[str]:
+    from sharewise.serving.onnx._modules_of import emit_picture_networks  # needs torch
+
+    return emit_picture_networks(graph, model, rows)
+
+
+@emit.register
+def _(model: PictureModel, graph: Graph, rows: Rows) -> list[str]:
+    from sharewise.serving.onnx._pictures import features  # needs torch
+
+    return emit(model.model, graph, features(graph, model.features, rows, rows.shape))
+
+
+@emit.register
+def _(model: TextNets, graph: Graph, rows: Rows) -> list[str]:
+    from sharewise.serving.onnx._modules_of import emit_text_networks  # needs torch
+
+    return emit_text_networks(graph, model, rows)
+
+
+@emit.register
+def _(model: TextLinearModel, graph: Graph, rows: Rows) -> list[str]:
+    return emit_linear(graph, model, rows)
+
+
+@emit.register
+def _(model: TextStackedModel, graph: Graph, rows: Rows) -> list[str]:
+    return emit_stacked(graph, model, rows)
+
+
+@emit.register
+def _(model: TextPooledModel, graph: Graph, rows: Rows) -> list[str]:
+    return emit_pooled(graph, model, rows)
 
 
 @emit.register

@@ -12,9 +12,11 @@ from sharewise.families._boosting import Committee
 from sharewise.families._extra_trees import ForestPart
 from sharewise.families._parts import ConstantPart, LinearPart
 from sharewise.families._sample import Part
+from sharewise.families.pictures._linear_neighbours import NeighboursPart
 from sharewise.serving.onnx._boosted import committees
 from sharewise.serving.onnx._forests import as_probabilities, forests
 from sharewise.serving.onnx._graph import Graph
+from sharewise.serving.onnx._neighbours import neighbours
 from sharewise.serving.onnx._rows import Rows
 from sharewise.serving.onnx._trees import Trees
 
@@ -132,5 +134,6 @@ EMIT: dict[type, Callable[[Graph, Members, str, int, Rows], str]] = {
     LinearPart: _linear,
     Committee: _boosted,
     ForestPart: _forest,
+    NeighboursPart: neighbours,
 }
 """By sort of part; each gets parts of its sort only."""

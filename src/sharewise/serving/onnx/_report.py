@@ -13,7 +13,7 @@ class Report:
     Attributes:
         path: The file.
         size_bytes: Its size.
-        inputs: What each input holds: ``number``, ``date``, ``category``, ``text`` or ``task``.
+        inputs: What each input holds: ``number``, ``date``, ``category``, ``text``, ``tensor`` or ``task``.
         outputs: Names, in order.
         rows: Rows that it was checked on.
         differences: Each target's largest difference from the model, as a share of the value or, where that is

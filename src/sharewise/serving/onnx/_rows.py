@@ -17,6 +17,12 @@ BLANK = r"[\s\x{85}\x{1c}-\x{1f}\p{Z}]*"
 MISSING = "(missing)"
 """What the encoders put for a gap; see `sharewise.modalities`."""
 
+TENSORS: dict[str, Element] = {
+    "float64": "double", "float32": "float", "float16": "float16", "int64": "int64", "int32": "int32",
+    "int16": "int16", "int8": "int8", "uint8": "uint8", "bool": "bool",
+}  # fmt: skip
+"""Elements by NumPy's names."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -25,12 +31,15 @@ class Rows:
     Symbols: ``n`` rows, ``p`` numbers and dates.
 
     Attributes:
-        numbers, dates: Values ``(n, 1)`` in double.
+        numbers, dates: Values ``(n, 1)`` in double; one of several columns where they come of one computation.
         categories, texts: Values ``(n, 1)`` of strings, gaps as `MISSING`.
+        tensors: Values ``(n, …)`` of pictures and of what an encoder of the user's own reads.
         names: Of ``numbers`` then ``dates``; None for what is no column of the user's (a chain's predictions).
         words: Of ``categories`` then ``texts``.
         level: Codes ``(n,)`` of the task column, or None.
         levels: Their number.
+        shape: Of one row's tensor.
+        notes: What a user should know, a sentence each; shared by all that read the rows.
         points: By column what rows should be tried (thresholds, edges, words); shared by all that read the rows.
     """
 
@@ -43,6 +52,9 @@ class Rows:
     level: str | None
     levels: int
     points: dict[str, list[Any]] = field(default_factory=dict)
+    tensors: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     @property
     def code(self) -> str:
@@ -56,7 +68,8 @@ class Rows:
 
     def with_numbers(self, values: tuple[str, ...]) -> Rows:
         """These rows with further number columns."""
-        names = (*self.names[: len(self.numbers)], *(None for _ in values), *self.names[len(self.numbers) :])
+        before = len(self.names) - len(self.dates)
+        names = (*self.names[:before], *(None for _ in values), *self.names[before:])
         return replace(self, numbers=self.numbers + values, names=names)
 
     def recoded(self, level: str, levels: int) -> Rows:
@@ -68,10 +81,18 @@ class Rows:
         if column < len(self.names) and (name := self.names[column]) is not None:
             self.points.setdefault(name, []).append(np.unique(values))
 
+    def try_texts(self, place: int, pieces: list[str]) -> None:
+        """Note pieces that texts of the column at a place should have."""
+        self.points.setdefault(self.words[len(self.categories) + place], []).append(pieces)
+
+    def count(self, graph: Graph) -> str:
+        """``n`` as ``(1,)``."""
+        some = (*self.numbers, *self.dates, *self.categories, *self.texts, *self.tensors)[0]
+        return graph.node("Shape", some, start=0, end=1)
+
     def constant(self, graph: Graph, row: NDArray[np.float64]) -> str:
         """One row ``(W,)`` for each row: ``(n, W)``."""
-        some = (*self.numbers, *self.dates, *self.categories, *self.texts)[0]
-        count = graph.node("Shape", some, start=0, end=1)
+        count = self.count(graph)
         width = graph.constant(np.array([len(row)], dtype=np.int64))
         return graph.node("Expand", graph.constant(row[None]), graph.node("Concat", count, width, axis=0))
 
@@ -83,13 +104,18 @@ def open_rows(schema: Schema, graph: Graph) -> tuple[Rows, dict[str, tuple[Eleme
         OptionError: The model reads something else than numbers, dates and words.
     """
     inputs: dict[str, tuple[Element, tuple[int | str, ...]]] = {}
-    values: dict[str, list[tuple[str, str]]] = {"number": [], "date": [], "category": [], "text": []}
+    sorts = ("number", "date", "category", "text", "tensor")
+    values: dict[str, list[tuple[str, str]]] = {kind: [] for kind in sorts}
     for name, kind in zip(schema.features, schema.kinds, strict=True):
         if kind not in values:
             raise OptionError(
-                f"an ONNX file is made of models of tables (numbers, dates, words); '{name}' holds a {kind}. "
+                f"an ONNX file is made of models of tables, texts, pictures and tensors; '{name}' holds a {kind}. "
                 "Use model.save and sw.load."
             )
+        if kind == "tensor":
+            inputs[name] = _element(schema, name), ("n", *(schema.shape or ()))
+            values[kind].append((name, name))
+            continue
         words = kind in ("category", "text")
         inputs[name] = ("string" if words else "double", ("n", 1))
         values[kind].append((name, _without_gaps(graph, name) if words else name))
@@ -108,8 +134,21 @@ def open_rows(schema: Schema, graph: Graph) -> tuple[Rows, dict[str, tuple[Eleme
         named["category"] + named["text"],
         level,
         levels,
+        tensors=taken["tensor"],
+        shape=schema.shape or (),
     )
     return rows, inputs
+
+
+def _element(schema: Schema, name: str) -> Element:
+    """Of a tensor's numbers."""
+    found: Element | None = TENSORS.get(schema.dtype or "")
+    if found is None:
+        raise OptionError(
+            f"an ONNX file reads tensors of {', '.join(TENSORS)}; '{name}' is one of {schema.dtype}. "
+            "Use model.save and sw.load."
+        )
+    return found
 
 
 def _without_gaps(graph: Graph, name: str) -> str:
@@ -137,7 +176,7 @@ def feed(schema: Schema, table: Table, level: NDArray[np.intp] | None) -> dict[s
         values = column.values
         if column.kind in ("category", "text"):
             values = np.array(["" if cell is None else cell for cell in values], dtype=object)
-        found[column.name] = values[:, None]
+        found[column.name] = values if column.kind == "tensor" else values[:, None]
     if level is not None and schema.levels is not None and schema.level_name is not None:
         found[schema.level_name] = np.array(schema.levels, dtype=object)[level][:, None]
     return found

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -174,6 +175,33 @@ def measure(
     }
 
 
+def restarted(folder: Path, frame: pd.DataFrame, times: int = 3) -> list[tuple[float, float]]:
+    """Wall and processor seconds of ``sharewise serve`` from its start to its first right answer, each after a kill -9."""
+    (sent, *_), (part, *_) = requests_of(frame, 1)
+    expected = load(folder).predict(frame)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    found = []
+    for _ in range(1 + times):
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "sharewise", "serve", str(folder), "--port", str(port)]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        answer = None
+        while answer is None:
+            try:
+                (answer,) = asyncio.run(_load(port, [sent], 1))
+            except ConnectionRefusedError:
+                time.sleep(0.005)
+        seconds = time.perf_counter() - started
+        ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if answer[0] != 200 or mixed_up([answer], [part], expected):
+            raise SystemExit("the first answer after a restart is wrong")
+        found.append((seconds, sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")))
+    return found[1:]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=10_000)
@@ -190,6 +218,10 @@ def main() -> None:
         together = measure(folder, 512, given.requests, given.connections, frame)
         print(f"batched        {together}")
         print(f"batching       {together['per_second'] / singly['per_second']:.1f} times the throughput")
+        for wall, processor in restarted(folder, frame):
+            print(
+                f"restart        {wall:.2f} s from kill -9 to the first right answer ({processor:.2f} s of processor)"
+            )
         print(f"load average   {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     if any(one[key] for one in (singly, together) for key in ("failed", "mixed_up")):
         sys.exit(1)

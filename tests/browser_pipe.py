@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,36 @@ FLAGS = (
     "--remote-debugging-pipe",
 )
 SECONDS = 60.0
+
+PALE = """
+(() => {
+  const parts = (text) => {
+    const found = (text.match(/[0-9.]+/g) || []).map(Number);
+    return text.startsWith("color(") ? found.map((each, i) => (i < 3 ? 255 * each : each)) : found;
+  };
+  const over = (top, under) => [0, 1, 2].map((i) => top[i] * (top[3] ?? 1) + under[i] * (1 - (top[3] ?? 1)));
+  const light = (colour) => {
+    const [r, g, b] = colour.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (one) => {
+    const layers = [];
+    for (; one; one = one.parentElement) {
+      layers.push(parts(getComputedStyle(one).backgroundColor));
+      if ((layers.at(-1)[3] ?? 1) === 1) break;
+    }
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
+  };
+  const texts = [...document.body.querySelectorAll("*")].filter((one) => !one.closest("svg, :disabled") &&
+    one.checkVisibility() && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
+  return texts.map((one) => {
+    const under = ground(one), ink = over(parts(getComputedStyle(one).color), under);
+    const [a, b] = [light(ink), light(under)].sort((x, y) => y - x);
+    return [(a + 0.05) / (b + 0.05), one.textContent.trim().slice(0, 40)];
+  }).filter(([ratio]) => ratio < 4.5);
+})()
+"""
+"""Texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3); those in drawings are left out."""
 
 _PLACED = """
 import fcntl, os, sys
@@ -111,11 +142,26 @@ class Tab:
         """Text into what has the focus."""
         self.send("Input.insertText", text=text)
 
-    def choose(self, selector: str, file: Path) -> None:
-        """A file into a file field."""
+    def look(self, width: int, scheme: str) -> None:
+        """As on a screen of that many pixels across, in ``light`` or ``dark``."""
+        screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.send("Emulation.setDeviceMetricsOverride", **screen)
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def focus(self) -> str:
+        """What the keyboard writes to: its id, or the name of its tag."""
+        return str(self.run("document.activeElement.id || document.activeElement.tagName"))
+
+    def picture(self, file: Path) -> None:
+        """The whole page as a PNG, for eyes."""
+        found = self.send("Page.captureScreenshot", captureBeyondViewport=True)
+        file.write_bytes(b64decode(found["data"]))
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Files into a file field."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._held:

@@ -6,20 +6,37 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from sharewise.families import FAMILIES, Run, Sample
-from sharewise.problems import Problem, split
+from sharewise.families import FAMILIES, Model, Predictions, Run, Sample
+from sharewise.problems import Problem, Table, split
 from sharewise.serving import DeployedModel
 from sharewise.strategies.new_tasks._served import serve_known
 from stub_adapters import ladder, letters, schools
 
 SENTENCE = "Share: one model for all, by a test of the page."
+
+SCORES: dict[str, Any] = {
+    "size": {
+        "labels": 90,
+        "metric": "rmse",
+        "decision": "gains",
+        "choice": {"strategy": "joint", "family": "linear"},
+        "delta": 0.1,
+        "interval": [0.02, 0.18],
+        "scores": {"constant": 2.0, "separate": 0.3, "shared": 0.25},
+        "served": {"score": 0.25, "removed": 0.875, "interval": [0.8, 0.95]},
+    },
+    "species": {"metric": "log_loss", "choice": {"strategy": "separate", "family": "linear"}, "delta": None},
+}
+"""Of two tasks, as a card has them."""
 
 
 def flowers(rows: int = 90, seed: int = 0) -> pd.DataFrame:
@@ -40,7 +57,7 @@ def flowers(rows: int = 90, seed: int = 0) -> pd.DataFrame:
 def wide(family: str = "linear") -> DeployedModel:
     """All tasks together, in one family's first configuration."""
     problem = Problem.from_frame(flowers(), targets=["size", "species"])
-    return DeployedModel.of(problem, _fitted(problem, family), card())
+    return fitted(problem, family)
 
 
 def long() -> DeployedModel:
@@ -60,12 +77,49 @@ def card() -> dict[str, Any]:
     return {"verdict": {"sentence": SENTENCE, "outcome": "share"}, "warnings": []}
 
 
-def _fitted(problem: Problem, family: str) -> Any:
+@dataclass(frozen=True)
+class Brightness(Model):
+    """Each picture's mean and deviation, which tell pictures apart."""
+
+    def predict(self, table: Table, level: Any) -> Predictions:
+        (column,) = table.columns
+        flat = column.values.reshape(len(table), -1)
+        return [flat.mean(axis=1, keepdims=True), flat.std(axis=1, keepdims=True)]
+
+
+def seen_by_brightness() -> DeployedModel:
+    """A model of colour pictures of 6 × 8 pixels."""
+    pictures = list(np.random.default_rng(0).integers(0, 255, (20, 6, 8, 3)).astype(np.uint8))
+    labels = {name: (list(range(20)), "regression") for name in ("bright", "contrast")}
+    problem = Problem.from_pictures(pictures, labels, size=(6, 8))
+    return DeployedModel.of(problem, Brightness(), card())
+
+
+def files(folder: Path) -> list[Path]:
+    """Pictures of several forms: colour, grey, a palette with a clear colour, 16 bits, a turned JPEG."""
+    Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    pixels = np.random.default_rng(1).integers(0, 255, (30, 40, 3)).astype(np.uint8)
+    colour, turned = Image.fromarray(pixels), Image.Exif()
+    turned[0x0112] = 6
+    made: dict[str, tuple[Any, dict[str, Any]]] = {
+        "colour.png": (colour, {}),
+        "grey.jpg": (colour.convert("L"), {"quality": 80}),
+        "palette.png": (colour.convert("P"), {"transparency": 3}),
+        "deep.png": (Image.fromarray(pixels[:, :, 0].astype(np.uint16) * 200), {}),
+        "turned.jpg": (Image.fromarray(pixels.repeat(8, axis=0)), {"exif": turned, "progressive": True}),
+    }
+    for name, (picture, options) in made.items():
+        picture.save(folder / name, **options)
+    return [folder / name for name in made]
+
+
+def fitted(problem: Problem, family: str) -> DeployedModel:
+    """All tasks of a problem together, by one family's first configuration."""
     rows = np.arange(len(problem))
     sample = Sample.of(problem, rows, split(problem, rows, folds=2, seed=0))
     chosen = FAMILIES[family]
     (configuration, *_) = chosen.configurations(problem, effort=0, together=True)
-    return chosen.together(sample, configuration, Run(0, effort=0)).model
+    return DeployedModel.of(problem, chosen.together(sample, configuration, Run(0, effort=0)).model, card())
 
 
 def records(frame: pd.DataFrame, *, drop: tuple[str, ...] = ()) -> list[dict[str, Any]]:

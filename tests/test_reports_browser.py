@@ -1,14 +1,14 @@
-"""The page in a real browser: no sideways scrolling on a phone, nothing run, nothing loaded."""
+"""The report in a real browser: it fits a phone, runs nothing, loads nothing, is read in the dark and by keyboard."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from browser_pipe import BROWSER, PALE, Tab, tab
 from sharewise.reports import write
 from test_reports_data import (
     NINETEEN,
@@ -21,35 +21,6 @@ from test_reports_data import (
     make_verdict,
 )
 
-BROWSER = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--allow-file-access-from-files",
-    "--virtual-time-budget=4000",
-]
-FRAME = """<!doctype html><title>waiting</title>
-<iframe id="f" src="report.html" style="border:0;width:{width}px;height:900px"></iframe>
-<script>
-document.getElementById("f").onload = (event) => {{
-  const page = event.target.contentDocument, root = page.documentElement;
-  page.querySelectorAll("details").forEach((each) => each.open = true);
-  const seen = (each) => getComputedStyle(each).display !== "none";
-  document.title = JSON.stringify({{
-    over: Math.max(root.scrollWidth, page.body.scrollWidth) - root.clientWidth,
-    plots: [...page.querySelectorAll("svg.plot")].filter(seen).length,
-    loaded: event.target.contentWindow.performance.getEntriesByType("resource").length,
-  }});
-}};
-</script>"""
-
 LONG = [f"pupils of school {i}, last year" for i in range(60)]
 
 pytestmark = [
@@ -58,37 +29,93 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("width", [320, 375, 1100])
-@pytest.mark.parametrize("kind", ["two", "hostile", "empty", "learnt", "crowd"])
-def test_fits_its_width_and_loads_nothing(tmp_path: Path, kind: str, width: int) -> None:
-    verdict = {
-        "two": lambda: make_verdict(["lang", "arith"], TWELVE),
-        "hostile": lambda: (
-            make_verdict(hostile_names(120), [("z" * 300, "y" * 300), *NINETEEN]) | hostile_insight()
-        ),
-        "empty": empty_verdict,
-        "learnt": lambda: make_verdict(LONG[:9], TWELVE) | make_insight(LONG[:9]),
-        "crowd": lambda: make_verdict(LONG, TWELVE) | make_insight(LONG, left=60),
-    }[kind]()
-    write(tmp_path / "report.html", verdict, make_ledger(50, TWELVE))
-    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
-    assert BROWSER is not None
-    done = subprocess.run(
-        [
-            BROWSER,
-            *FLAGS,
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--dump-dom",
-            (tmp_path / "frame.html").as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+OVER = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - document.documentElement.clientWidth"
+PLOTS = "[...document.querySelectorAll('svg.plot')].filter((one) => getComputedStyle(one).display !== 'none').length"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with tab(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+def verdict_of(kind: str) -> dict[str, Any]:
+    match kind:
+        case "two":
+            return make_verdict(["lang", "arith"], TWELVE)
+        case "hostile":
+            pairs = [("z" * 300, "y" * 300), *NINETEEN]
+            return make_verdict(hostile_names(120), pairs) | hostile_insight()
+        case "learnt":
+            return make_verdict(LONG[:9], TWELVE) | make_insight(LONG[:9])
+        case "crowd":
+            return make_verdict(LONG, TWELVE) | make_insight(LONG, left=60)
+    return empty_verdict()
+
+
+def written(folder: Path, kind: str) -> str:
+    """The address of a verdict's report."""
+    write(folder / "report.html", verdict_of(kind), make_ledger(50, TWELVE))
+    return (folder / "report.html").as_uri()
+
+
+def opened(page: Tab, address: str) -> None:
+    """The report with all its details open."""
+    page.open(address, "true")
+    page.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+
+@pytest.mark.parametrize(
+    ("kind", "plots"), [("two", 5), ("hostile", 22), ("empty", 0), ("learnt", 18), ("crowd", 25)]
+)
+def test_it_fits_its_width_and_loads_nothing(browser: Tab, tmp_path: Path, kind: str, plots: int) -> None:
+    address = written(tmp_path, kind)
+    for width in (320, 375, 1100):
+        browser.look(width, "light")
+        opened(browser, address)
+        assert browser.run(OVER) <= 0, width
+        assert browser.run(PLOTS) == plots, width
+        assert browser.asked == [address]
+        assert browser.said == []
+    assert (
+        browser.run(
+            "document.images.length + document.scripts.length + document.querySelectorAll('iframe').length"
+        )
+        == 0
     )
-    found = re.search(r"<title>\{(.*?)\}</title>", done.stdout)
-    assert found, done.stderr[-2000:]
-    facts = {key: int(value) for key, value in re.findall(r'"(\w+)":(-?\d+)', found[1])}
-    assert facts["over"] <= 0
-    assert facts["loaded"] == 0
-    assert facts["plots"] == {"two": 5, "hostile": 22, "empty": 0, "learnt": 18, "crowd": 25}[kind]
+    if kind == "hostile":
+        assert browser.run("document.body.innerText.includes('<img src=x onerror=alert(1)>')")
+
+
+@pytest.mark.parametrize("kind", ["two", "learnt"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_read_in_the_light_and_in_the_dark(
+    browser: Tab, tmp_path: Path, kind: str, scheme: str
+) -> None:
+    browser.look(800, scheme)
+    opened(browser, written(tmp_path, kind))
+    assert browser.run(PALE) == []
+    browser.run(
+        "document.querySelector('h1, h2').style.color = getComputedStyle(document.body).backgroundColor"
+    )
+    assert [ratio for ratio, _ in browser.run(PALE)] == [1]  # what cannot be read is found
+    ground = browser.run("getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]")
+    assert (int(ground) < 60) == (scheme == "dark")
+
+
+def test_all_of_it_is_reached_by_keyboard(browser: Tab, tmp_path: Path) -> None:
+    browser.look(800, "light")
+    opened(browser, written(tmp_path, "learnt"))
+    reached = "[...document.querySelectorAll('summary, [tabindex], a[href], button')].filter((e) => e.checkVisibility())"
+    browser.run(f"window.left = new Set({reached}); document.activeElement.blur()")
+    assert browser.run("left.size") > 5
+    for _ in range(browser.run("left.size") + 5):
+        browser.press("Tab")
+        assert browser.run(
+            "document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+        )
+        browser.run("left.delete(document.activeElement)")
+    assert browser.run("[...left].map((e) => e.outerHTML.slice(0, 80))") == []
+    browser.run("document.querySelector('summary').focus()")
+    browser.press("Enter", "\r")
+    assert browser.run("document.querySelector('details').open") is False

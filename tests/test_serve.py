@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
+import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
 
-from served_models import SENTENCE, flowers, long, pool, records, wide
+from served_models import (
+    SCORES,
+    SENTENCE,
+    card,
+    files,
+    fitted,
+    flowers,
+    long,
+    pool,
+    records,
+    seen_by_brightness,
+    wide,
+)
 from sharewise.errors import OptionError
 from sharewise.families import Run, Sample
 from sharewise.problems import Problem, Sentences
-from sharewise.serving import AdaptedModel, DeployedModel
+from sharewise.problems._schema import INPUT
+from sharewise.serving import AdaptedModel, DeployedModel, load
 from sharewise.serving.http import Limits, create_app
 from sharewise.serving.http._batching import Turns
 from sharewise.serving.http._metrics import Histogram
 from sharewise.serving.http._refusal import Refusal
+from sharewise.serving.http._scores import scores_of
 from sharewise.serving.http._served import Answer, Ask, Served
 from sharewise.serving.http._strict_json import parse
 from sharewise.strategies import fit_constant_model
-from stub_adapters import letters, schools
+from sharewise.tasks import Multiclass
+from stub_adapters import ModuleAdapter, letters, schools
 
 TABLE = flowers(40, seed=1)
 ROWS = records(TABLE, drop=("size", "species"))
@@ -56,10 +78,12 @@ def _body(body: Any) -> dict[str, Any]:
 
 
 def in_turn(
-    model: DeployedModel | AdaptedModel, talk: Callable[[httpx.AsyncClient], Awaitable[None]]
+    model: DeployedModel | AdaptedModel,
+    talk: Callable[[httpx.AsyncClient], Awaitable[None]],
+    **options: Any,
 ) -> None:
     async def run() -> None:
-        async with client(model) as http:
+        async with client(model, **options) as http:
             await talk(http)
 
     asyncio.run(run())
@@ -204,7 +228,7 @@ def test_paths_methods_and_types() -> None:
     async def talk(http: httpx.AsyncClient) -> None:
         refused(await http.get("/nothing"), 404, "/predict")
         refused(await http.get("/predict/"), 404)
-        for method, path, allowed in (("GET", "/predict", "POST"), ("DELETE", "/model", "GET")):
+        for method, path, allowed in (("GET", "/predict", "POST"), ("DELETE", "/model", "GET, HEAD")):
             answer = await http.request(method, path)
             refused(answer, 405, allowed)
             assert answer.headers["allow"] == allowed
@@ -214,6 +238,10 @@ def test_paths_methods_and_types() -> None:
                 415,
                 "application/json",
             )
+        packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        refused(await http.post("/predict", content=b"{}", headers=packed), 415, "Content-Encoding")
+        assert (await http.head("/health")).status_code == 200
+        assert (await http.head("/predict")).headers["allow"] == "POST"
         answer = await http.get("/health")
         assert answer.json() | {"version": ""} == {"live": True, "ready": True, "waiting": 0, "version": ""}
         assert answer.headers["x-content-type-options"] == "nosniff"
@@ -345,6 +373,22 @@ def test_models_that_do_not_adapt_and_servers_that_are_full() -> None:
     assert sorted(answer.status_code for answer in answers) == [200, 200, 409]
 
 
+def test_labelled_rows_are_kept_up_to_a_bound() -> None:
+    """Ten rows take less than a kilobyte: three times they join the task, and then there is no more room."""
+
+    async def talk(http: httpx.AsyncClient) -> None:
+        body = {"task": "9", "rows": records(NEW)}
+        assert (await http.post("/adapt", json=body)).status_code == 200
+        statuses = [
+            (await http.post("/adapt", json={**body, "existing": "update"})).status_code for _ in range(6)
+        ]
+        assert statuses == sorted(statuses)
+        assert set(statuses) == {200, 409}
+        refused(await http.post("/adapt", json={"task": "8", "rows": records(NEW)}), 409, "2,000 bytes")
+
+    in_turn(long(), talk, limits=Limits(kept=2_000))
+
+
 def test_a_pool_serves_the_task_that_is_named() -> None:
     rows = records(letters("xy", 4))
     plain = [{name: row[name] for name in ("x0", "x1", "x2")} for row in rows]
@@ -412,7 +456,134 @@ def test_pictures_come_as_pixels_of_the_models_size() -> None:
     )
     assert len(good.json()["predictions"]) == 3
     for answer in bad:
-        refused(answer, 422, "'picture' holds a list of numbers", "row 1")
+        refused(answer, 422, "'picture' holds a PNG or JPEG file in base64, or a list of numbers", "row 1")
+
+
+def in_base64(data: bytes, head: str = "") -> str:
+    return head + base64.b64encode(data).decode()
+
+
+def test_picture_files_are_read_as_the_library_reads_them(tmp_path: Path) -> None:
+    model, paths = seen_by_brightness(), files(tmp_path)
+    texts = [in_base64(path.read_bytes()) for path in paths]
+    texts[0] = in_base64(paths[0].read_bytes(), "data:image/png;base64,")
+    alone, *together = asked(
+        model,
+        {"rows": [{"picture": text} for text in texts]},
+        *({"rows": [{"picture": text}]} for text in texts),
+    )
+    expected = model.predict(paths)
+    assert expected["bright"].nunique() == len(paths)
+    like(alone.json()["predictions"], expected)
+    like([answer.json()["predictions"][0] for answer in together], expected)
+
+
+def test_files_that_are_no_pictures_are_refused(tmp_path: Path) -> None:
+    Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    model, (good, *_) = seen_by_brightness(), files(tmp_path)
+    small, film = io.BytesIO(), io.BytesIO()
+    Image.new("L", (9, 9)).save(small, "PNG")
+    Image.new("L", (9, 9)).save(film, "GIF")
+
+    def claiming(width: int, height: int) -> str:
+        """The small picture, whose header claims another size."""
+        head = small.getvalue()[12:16] + struct.pack(">II", width, height) + small.getvalue()[24:29]
+        return in_base64(
+            small.getvalue()[:12] + head + struct.pack(">I", crc32(head)) + small.getvalue()[33:]
+        )
+
+    bad = {
+        claiming(9_000, 9_000): "9000 × 9000 pixels",
+        claiming(60_000, 60_000): "more than 50,000,000 pixels",
+        claiming(1, 50): "nothing can be seen",
+        claiming(10, 9): "no whole PNG or JPEG",
+        in_base64(film.getvalue()): "no whole PNG or JPEG",
+        in_base64(good.read_bytes()[:-200]): "no whole PNG or JPEG",
+        in_base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>"): "no whole PNG or JPEG",
+        "": "no whole PNG or JPEG",
+        "/etc/passwd": "row 2",
+        "http://127.0.0.1:1/x.png": "no base64",
+        "pictur\u00e9": "no base64",
+        in_base64(good.read_bytes(), "data:text/html;base64,"): "no base64",
+    }
+    first = {"picture": in_base64(good.read_bytes())}
+    answers = asked(model, *({"rows": [first, {"picture": text}]} for text in bad))
+    for answer, words in zip(answers, bad.values(), strict=True):
+        refused(answer, 422, "row 2", words)
+
+
+def test_damaged_pictures_are_read_or_refused(tmp_path: Path) -> None:
+    """Flipped and missing bytes, by the hundred: a refusal or a prediction, never a fault."""
+    rng = np.random.default_rng(2)
+    (field,) = Served(seen_by_brightness()).fields
+    read = 0
+    for path in files(tmp_path):
+        for place in range(60):
+            data = bytearray(path.read_bytes())
+            del data[rng.integers(40, len(data)) if place % 2 else len(data) :]
+            for at in rng.integers(0, min(len(data), 10 ** rng.integers(2, 5)), rng.integers(1, 4)):
+                data[at] = rng.integers(256)
+            with suppress(Refusal):
+                assert field.column([in_base64(bytes(data))]).shape == (1, 3, 8, 6)
+                read += 1
+    assert 0 < read < 300
+
+
+@pytest.mark.slow
+def test_networks_that_read_sentences_and_pictures_are_served(tmp_path: Path) -> None:
+    """Fitted, stored, read again, and asked over HTTP: requests of one and of several rows, all at once."""
+    pytest.importorskip("torch")
+    words = [("He", "ran"), ("She", "sat", "down"), ("It", "rains"), ("Ada", "met", "Ben")] * 6
+    pos = [("P", "V"), ("P", "V", "R"), ("P", "V"), ("N", "V", "N")] * 6
+    first = [tuple("ab"[place > 0] for place in range(len(sentence))) for sentence in words]
+    sentences = Problem.from_sentences(Sentences(tuple(words), {"pos": tuple(pos), "first": tuple(first)}))
+    pixels = np.random.default_rng(0).integers(0, 60, (36, 8, 8, 3)).astype(np.uint8)
+    colours = np.arange(36) % 3
+    pixels[np.arange(36), 2:6, 2:6, colours] = 230
+    labels = {
+        "colour": (np.array(["red", "green", "blue"])[colours].tolist(), "multiclass"),
+        "red": ((colours == 0).tolist(), "binary"),
+    }
+    pictures = Problem.from_pictures(list(pixels), labels, size=8)
+    paths = files(tmp_path)
+    cases: tuple[tuple[Problem, list[Any], Callable[[Any], Any]], ...] = (
+        (sentences, [("Ada", "ran"), ("He", "met", "Ben", "twice"), ("new",)], list),
+        (pictures, paths, lambda path: in_base64(path.read_bytes())),
+    )
+    for problem, given, said in cases:
+        fitted(problem, "network").save(tmp_path / "m")
+        model = load(tmp_path / "m")
+        (name,) = model.schema.features
+        rows = [{name: said(each)} for each in given]
+        whole, *single = asked(model, {"rows": rows}, *({"rows": [row]} for row in rows))
+        expected = [
+            {target: list(cell) if isinstance(cell, tuple) else cell for target, cell in row.items()}
+            for row in model.predict(given).to_dict("records")
+        ]
+        assert whole.json()["predictions"] == expected
+        assert [answer.json()["predictions"][0] for answer in single] == expected
+
+
+def test_new_tasks_over_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.data import TensorDataset
+
+    y = torch.arange(8).repeat(6)
+    x = torch.randn(48, 2, 3, generator=torch.Generator().manual_seed(0)) + y[:, None, None]
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(6, 4))
+    problem = Problem.from_datasets({"digit": (TensorDataset(x, y), Multiclass(8))}, encoder=encoder)
+    model = DeployedModel.of(problem, None, {}, (((1, ModuleAdapter()),),)).with_encoder(encoder)
+    rows = [{INPUT: cell.tolist(), "digit": int(code)} for cell, code in zip(x[:18], y[:18] % 3, strict=True)]
+
+    async def talk(http: httpx.AsyncClient) -> None:
+        found = await http.post("/adapt", json={"task": "three", "rows": rows})
+        assert found.json()["labels"] == 18
+        plain = [{INPUT: row[INPUT]} for row in rows]
+        answer = await http.post("/predict", json={"rows": plain, "tasks": ["three"]})
+        like(answer.json()["predictions"], model.adapted["three"].predict(x[:18]))
+        refused(await http.post("/adapt", json={"task": "none", "rows": plain}), 422, "'digit'")
+
+    in_turn(model, talk)
 
 
 # ---------------------------------------------------------------- the queue
@@ -552,8 +723,38 @@ def test_the_card_tells_what_a_row_holds() -> None:
         assert colour == ["blue", "green", "red"]
         classes = {target["name"]: target["classes"] for target in card["targets"]}
         assert classes == {"size": None, "species": ["iris", "setosa", "virginica"]}
+        assert card["scores"] == []
 
     in_turn(wide(), talk)
+
+
+def test_the_card_tells_how_well_each_task_is_served() -> None:
+    async def talk(http: httpx.AsyncClient) -> None:
+        size, species = (await http.get("/model")).json()["scores"]
+        assert size == {
+            "task": "size",
+            "metric": "rmse",
+            "labels": 90,
+            "served_by": "joint linear",
+            "score": 0.25,
+            "constant": 2.0,
+            "removed": 0.875,
+            "removed_interval": [0.8, 0.95],
+            "decision": "gains",
+            "gain": 0.1,
+            "gain_interval": [0.02, 0.18],
+        }
+        assert {name: held for name, held in species.items() if held is not None} == {
+            "task": "species",
+            "metric": "log_loss",
+            "served_by": "separate linear",
+        }
+
+    in_turn(replace(wide(), card={**card(), "tasks": SCORES}), talk)
+    for odd in (None, [1], {"x": 1}, {"x": {"interval": ["a"], "choice": 2, "labels": "3", "delta": True}}):
+        assert all(
+            held is None for one in scores_of({"tasks": odd}) for key, held in one.items() if key != "task"
+        )
 
 
 def test_metrics_are_read_by_prometheus_own_parser() -> None:

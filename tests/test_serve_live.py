@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import signal
 import socket
 import sys
@@ -86,6 +88,7 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+CHUNKS = ("Content-Type: application/json", "Transfer-Encoding: chunked")
 SOUND = request(body=json.dumps({"rows": ROWS}).encode())
 
 
@@ -95,6 +98,20 @@ def lives(port: int) -> None:
     assert len(json.loads(body)["predictions"]) == 3
 
 
+ROW = ROWS[0]
+
+
+def rows(*cells: Any, **changed: Any) -> bytes:
+    """A request for one row, some of its cells changed; or for what is given in place of rows."""
+    return request(body=json.dumps({"rows": [*cells] or [{**ROW, **changed}]}).encode())
+
+
+def said(text: str) -> bytes:
+    """A request whose one row holds this text as its length."""
+    return request(body=json.dumps({"rows": [{**ROW, "length": 7.25}]}).replace("7.25", text).encode())
+
+
+KEYS = b",".join(b'"lengt%d":1' % place for place in range(14_000))
 HOSTILE: dict[str, tuple[bytes, set[int]]] = {
     "sound": (SOUND, {200}),
     "no HTTP": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", {400}),
@@ -120,15 +137,104 @@ HOSTILE: dict[str, tuple[bytes, set[int]]] = {
     "other host": (request("GET", "/health").replace(b"127.0.0.1", b"evil.example:80"), {421}),
     "upgrade": (request("GET", "/health", "Upgrade: websocket").replace(b"close", b"Upgrade, close"), {200}),
     "unknown verb": (request("BREW", "/health"), {405}),
+    # framing
+    "HTTP/1.0": (SOUND.replace(b"HTTP/1.1", b"HTTP/1.0"), {200}),
+    "HTTP/1.0 without a name": (b"GET /health HTTP/1.0\r\n\r\n", {421}),
+    "HTTP/0.9": (b"GET /health\r\n\r\n", {400}),
+    "no host": (b"GET /health HTTP/1.1\r\n\r\n", {400}),
+    "two hosts": (request("GET", "/health", "Host: localhost"), {400}),
+    "a blank before a colon": (request("GET", "/health").replace(b"Host:", b"Host :"), {400}),
+    "a length with a sign": (request("POST", "/predict", "Content-Length: +2"), {400}),
+    "a length too short": (SOUND.replace(b"Content-Length: ", b"Content-Length: 9\r\nX: "), {400}),
+    "packed transfer": (request("POST", "/predict", "Transfer-Encoding: gzip"), {400}),
+    "endless chunk size": (request("POST", "/predict", *CHUNKS) + b"f" * 30 + b"\r\n{}", {400}),
+    "negative chunk": (request("POST", "/predict", *CHUNKS) + b"-1\r\n{}", {400}),
+    "long chunk extension": (request("POST", "/predict", *CHUNKS) + b"2;" + b"a" * 90_000, {400}),
+    "trailers without end": (request("POST", "/predict", *CHUNKS) + b"0\r\n" + b"x: y\r\n" * 20_000, {400}),
+    "asked to go on": (SOUND.replace(b"Connection", b"Expect: 100-continue\r\nConnection"), {100}),
+    # names and paths
+    "another name before": (request("GET", "/health").replace(b"127.", b"evil.example@127."), {421}),
+    "another name behind": (request("GET", "/health").replace(b"0.1", b"0.1.evil.example"), {421}),
+    "forwarded": (request("GET", "/nothing", "X-Original-URL: /model", "X-Forwarded-Host: evil"), {404}),
+    "a line break in a path": (request("GET", "/x%0d%0aSet-Cookie:%20a=b"), {404}),
+    "a zero in a path": (b"GET /hea\0lth HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    "a preflight": (request("OPTIONS", "/adapt", "Origin: http://evil.example"), {405}),
+    "all paths": (request("OPTIONS", "*"), {404}),
+    "a proxy's verb": (request("CONNECT", "127.0.0.1:22"), {404}),
+    # bodies
+    "packed": (
+        request("POST", "/predict", "Content-Encoding: gzip", body=gzip.compress(b" " * 10**7)),
+        {415},
+    ),
+    "a form": (request(body=b"rows=1", kind="application/x-www-form-urlencoded"), {415}),
+    "a file": (request(body=b"--x\r\n", kind="multipart/form-data; boundary=x"), {415}),
+    "UTF-16": (request(body=json.dumps({"rows": [ROW]}).encode("utf-16")), {400}),
+    "a byte order mark": (request(body=b"\xef\xbb\xbf{}"), {400}),
+    "a zero in text": (rows(colour="a\0b"), {200}),
+    "half a letter": (rows(colour="\ud800"), {400}),
+    "no number": (said("NaN"), {400}),
+    "no end": (said("-Infinity"), {400}),
+    "beyond a double": (said("1e999"), {400}),
+    "nearly nothing": (said("1e-999"), {200}),
+    "digits": (said("9" * 5_000), {400}),
+    "beyond the library": (said("1e300"), {422}),
+    "deep objects": (request(body=b'{"a":' * 30_000), {400}),
+    "a name twice": (said('1, "length": 2'), {400}),
+    "many names": (request(body=b'{"rows": [{' + KEYS + b"}]}"), {422}),
+    "many rows": (request(body=b'{"rows": [' + b"{}," * 60_000 + b"{}]}"), {422}),
+    "numbers for rows": (rows(*range(30_000)), {422}),
+    "a long word": (rows(colour="x" * 190_000), {200}),
+    "a long task": (request(body=json.dumps({"rows": [ROW], "tasks": ["s" * 190_000]}).encode()), {404}),
+    "a long name": (rows({"l" * 190_000: 1}), {422}),
+    "a long date": (rows(picked="2" * 190_000), {422}),
+    "year 0": (rows(picked="0000-01-01"), {422}),
+    "an odd hour": (rows(picked="2026-03-01T10:00:00+99:00"), {422}),
+    "to adapt": (SOUND.replace(b"/predict", b"/adapt"), {422}),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_requests_get_a_status_and_the_server_lives(port: int, name: str) -> None:
     sent, expected = HOSTILE[name]
-    status, _ = talk(port, sent)
+    started = time.monotonic()
+    status, body = talk(port, sent)
     assert status in expected
+    if status >= 400:
+        assert list(json.loads(body)) == ["error"]
+        assert json.loads(body)["error"].endswith((".", "…"))
+    assert len(body) < 30_000  # what was sent is not sent back whole
+    assert time.monotonic() - started < 4
     lives(port)
+
+
+def test_requests_sent_at_once_are_answered_in_turn(port: int) -> None:
+    parts = [rows({**ROW, "length": float(place)}).replace(b"close", b"keep-alive") for place in range(4)]
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+        link.sendall(b"".join(parts) + request("HEAD", "/health"))
+        found = b""
+        while part := link.recv(65_536):
+            found += part
+    sizes = [json.loads(body)["predictions"][0]["size"] for body in re.findall(rb"\{.*\}", found)]
+    assert found.count(b"HTTP/1.1 200 OK") == 5
+    assert sizes == sorted(sizes)  # the size grows with the length
+    assert len(sizes) == 4  # and HEAD has no body
+
+
+def test_bodies_that_are_large_together_wait_outside() -> None:
+    """Two slow clients hold most of the room; a third one is asked to come again, a small one is served."""
+    limits = Limits(body=100_000, bodies=150_000)
+    with listening(create_app(wide(), limits=limits), limits) as port:
+        slow = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(2)]
+        for link in slow:
+            link.sendall(request(body=b" " * 100_000)[:-30_000])
+        time.sleep(0.2)
+        status, body = talk(port, request(body=b" " * 50_000))
+        assert (status, "150,000 bytes" in json.loads(body)["error"]) == (503, True)
+        lives(port)
+        for link in slow:
+            link.close()
+        time.sleep(0.1)
+        assert talk(port, request(body=b" " * 50_000))[0] == 400
 
 
 CHUNKED = (
@@ -279,14 +385,21 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.slow
 def test_killed_it_comes_back_and_signals_end_it(tmp_path: Path) -> None:
-    wide().save(tmp_path / "m")
     (tmp_path / "token").write_text("a-long-token\n")
-    row = records(flowers(1))[0]
-    for way in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-        with running(tmp_path / "m", "--token-file", tmp_path / "token") as (process, address):
+    table = flowers(5, seed=8)
+    body = json.dumps({"rows": records(table, drop=("size", "species"))}).encode()
+    for family, way in (("trees", signal.SIGKILL), ("trees", signal.SIGTERM), ("linear", signal.SIGINT)):
+        model = wide(family)
+        model.save(tmp_path / family)
+        with running(tmp_path / family, "--token-file", tmp_path / "token") as (process, address):
             port = int(address.rpartition(":")[2])
-            assert talk(port, request(body=json.dumps({"rows": [row]}).encode()))[0] == 401
-            assert talk(port, request("GET", "/model", "Authorization: Bearer a-long-token"))[0] == 200
+            assert talk(port, request(body=body))[0] == 401
+            status, answer = talk(
+                port, request("POST", "/predict", "Authorization: Bearer a-long-token", body=body)
+            )
+            assert status == 200
+            sizes = [row["size"] for row in json.loads(answer)["predictions"]]
+            assert sizes == pytest.approx(model.predict(table)["size"].tolist())
             idle = socket.create_connection(("127.0.0.1", port))
             process.send_signal(way)
             process.wait(10)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from browser_pipe import BROWSER, Tab, tab
-from served_models import SENTENCE, card, flowers, long, wide
+from browser_pipe import BROWSER, PALE, Tab, tab
+from served_models import SCORES, SENTENCE, card, files, flowers, long, seen_by_brightness, wide
 from sharewise.families import Run, Sample
 from sharewise.problems import Problem
 from sharewise.serving import DeployedModel
@@ -45,14 +47,10 @@ def clean(page: Tab, port: int) -> None:
     page.asked.clear()
 
 
-def focus(page: Tab) -> str:
-    return str(page.run("document.activeElement.id || document.activeElement.tagName"))
-
-
 def tab_to(page: Tab, wanted: str) -> None:
     """By the Tab key alone."""
     for _ in range(40):
-        if focus(page) == wanted:
+        if page.focus() == wanted:
             return
         page.press("Tab")
     raise AssertionError(f"{wanted} is not reached by Tab")
@@ -89,6 +87,73 @@ def test_the_form_by_keyboard_alone_and_a_table(browser: Tab, tmp_path: Path) ->
         (tmp_path / "bad.csv").write_text("length,width,wild,colour,picked\n1,long,true,red,2026-03-01\n")
         browser.choose("#csv", tmp_path / "bad.csv")
         browser.wait("document.getElementById('csv-status').innerText.includes(\"row 1 has 'long'\")")
+        browser.run(
+            "globalThis.held = new DataTransfer();"
+            "held.items.add(new File(['length,width,wild,colour,picked\\n1,2,true,red,2026-03-01\\n'], 'dropped.csv'));"
+            "document.getElementById('drop').dispatchEvent(new DragEvent('drop', { dataTransfer: held, cancelable: true }))"
+        )
+        browser.wait("document.getElementById('csv-status').innerText.startsWith('1 rows predicted')")
+        clean(browser, port)
+
+
+LINES = 'width;length;colour;picked;wild;note\r\n0.5;1;grün;2026-03-01;true;"a;\nb"\r\n;;"grün";;;=1+1\r\n'
+ENCODED = {
+    "UTF-8": LINES.encode(),
+    "UTF-8 with a mark": LINES.encode("utf-8-sig"),
+    "Windows": LINES.encode("cp1252"),
+    "UTF-16": LINES.encode("utf-16"),
+    "tabs": LINES.replace("a;", "a,").replace(";", "\t").encode(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:column 'colour' holds values never seen")
+def test_tables_as_spreadsheets_write_them(browser: Tab, tmp_path: Path) -> None:
+    with listening(create_app(wide()), Limits()) as port:
+        browser.open(f"http://127.0.0.1:{port}/", READY)
+        for name, data in ENCODED.items():
+            (tmp_path / f"{name}.csv").write_bytes(data)
+            browser.run("document.getElementById('csv-status').textContent = ''")
+            browser.choose("#csv", tmp_path / f"{name}.csv")
+            browser.wait("document.getElementById('csv-status').innerText.startsWith('2 rows predicted')")
+            cells = browser.run(
+                "[...document.querySelectorAll('#csv-result td')].map((one) => one.textContent)"
+            )
+            assert cells.count("grün") == 2, name
+            assert cells[-1] == "=1+1"
+        for place, text in enumerate(("a,b\n1\n", 'a,b\n"1,2\n', "a,a\n1,2\n", "a,b\n", "")):
+            (tmp_path / f"{place}.csv").write_text(text)
+            browser.run("document.getElementById('csv-status').textContent = ''")
+            browser.choose("#csv", tmp_path / f"{place}.csv")
+            browser.wait("document.querySelector('#csv-status .bad') !== null")
+        held = browser.run("['=1+1', '+cmd|x', '@a', '-', '+', -1.5, 'a \"b\"', null].map(quote)")
+        assert held == ["'=1+1", "'+cmd|x", "'@a", "-", "+", "-1.5", '"a ""b"""', ""]
+        clean(browser, port)
+
+
+def test_pictures_are_chosen_and_dropped(browser: Tab, tmp_path: Path) -> None:
+    model, paths = seen_by_brightness(), files(tmp_path)
+    expected = model.predict(paths)["bright"]
+    (tmp_path / "none.png").write_bytes(b"none")
+    with listening(create_app(model), Limits()) as port:
+        browser.open(f"http://127.0.0.1:{port}/", READY)
+        browser.choose("#field-0", paths[0])
+        tab_to(browser, "field-0")
+        browser.press("Tab")
+        browser.press("Enter", "\r")
+        assert f"{expected[0]:.6g}" in browser.wait(RESULT.format("row-result"))
+        assert browser.run("document.querySelector('#row-result img').naturalWidth") == 40
+        browser.choose("#csv", *paths, tmp_path / "none.png")
+        browser.wait(
+            f"document.getElementById('csv-status').innerText === '{len(paths)} of {len(paths) + 1} pictures predicted.'"
+        )
+        cells = browser.run(
+            "[...document.querySelectorAll('#csv-result tbody tr')].map((r) => r.children[1].textContent)"
+        )
+        assert [float(cell) for cell in cells[:-1]] == pytest.approx(expected.tolist(), rel=1e-5)
+        assert "no whole PNG or JPEG" in cells[-1]
+        # The browser itself reports the one that was refused, and nothing else.
+        assert all("422" in line for line in browser.said)
+        browser.said.clear()
         clean(browser, port)
 
 
@@ -102,11 +167,20 @@ def test_a_new_task_is_adapted_to_and_then_in_the_form(browser: Tab) -> None:
         tab_to(browser, "adapt-rows")
         browser.type(new.to_csv(index=False))
         browser.press("Tab", times=2)
-        assert focus(browser) == "BUTTON"
+        assert browser.focus() == "BUTTON"
         browser.press("Enter", "\r")
         browser.wait("document.getElementById('adapt-result').innerText.startsWith('school 9 is served now')")
         assert "school 9" in model.adapted
         assert browser.run("[...document.querySelectorAll('#inputs option')].some((o) => o.value === '9')")
+        browser.run(f"document.getElementById('adapt-task').value = {json.dumps(EVIL)}")
+        browser.press("Enter", "\r")
+        browser.wait("document.getElementById('adapt-result').innerText.startsWith('school <img src=x')")
+        browser.run("document.getElementById('adapt-rows').value = 'x0,<b>score\\n1,<b>'")
+        browser.press("Enter", "\r")
+        browser.wait("document.querySelector('#adapt-result .bad') !== null")
+        assert browser.run("document.images.length") == 0
+        assert all("422" in line for line in browser.said)
+        browser.said.clear()
         clean(browser, port)
 
 
@@ -116,14 +190,16 @@ def test_it_fits_its_width_and_follows_the_scheme(
     browser: Tab, tmp_path: Path, width: int, scheme: str
 ) -> None:
     flowers(5, seed=4).to_csv(tmp_path / "new.csv", index=False)
-    mobile = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.send("Emulation.setDeviceMetricsOverride", **mobile)
-    browser.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-    with listening(create_app(wide()), Limits()) as port:
+    browser.look(width, scheme)
+    with listening(create_app(replace(wide(), card={**card(), "tasks": SCORES})), Limits()) as port:
         browser.open(f"http://127.0.0.1:{port}/", READY)
         browser.choose("#csv", tmp_path / "new.csv")
         browser.wait("document.querySelectorAll('#csv-result tbody tr').length === 5")
         assert browser.run("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        assert browser.run("document.querySelectorAll('#scores tbody tr').length") == 2
+        for text in ("+87.5% (+80.0% to +95.0%)", "+10.0% (+2.0% to +18.0%)"):
+            assert text in browser.run(RESULT.format("scores"))
+        assert browser.run(PALE) == []
         dark = browser.run("getComputedStyle(document.body).backgroundColor")
         assert dark == {"light": "rgb(250, 250, 248)", "dark": "rgb(20, 23, 26)"}[scheme]
         clean(browser, port)
@@ -143,8 +219,11 @@ def test_hostile_names_stay_text(browser: Tab, tmp_path: Path) -> None:
     verdict: dict[str, Any] = {"verdict": {"sentence": f"Share {EVIL}</script>", "outcome": "share"}}
     model = DeployedModel.of(problem, fit_constant_model(sample, Run(0)).model, {**card(), **verdict})
     frame.head(3).to_csv(tmp_path / "evil.csv", index=False)
+    told = {"metric": EVIL, "choice": {"strategy": EVIL, "family": "</script>"}, "delta": 0.1}
+    model = replace(model, card={**model.card, "tasks": {f"y{EVIL}": told}})
     with listening(create_app(model), Limits()) as port:
         browser.open(f"http://127.0.0.1:{port}/", READY)
+        assert browser.run(RESULT.format("scores")).count(EVIL) == 3
         assert EVIL in browser.run(RESULT.format("sentence"))
         browser.run("document.querySelector('#row-form button').click()")
         assert EVIL in browser.wait(RESULT.format("row-result"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sharewise.errors import OptionError, StorageError
 
 _LIMITS = ("rows", "body", "seconds")
+_TAKEN_ALONG = ("sklearn", "pandas")
 _PARTS = ("fastapi", "starlette", "pydantic", "uvicorn", "h11")
 
 
@@ -44,8 +47,27 @@ def serve(given: argparse.Namespace) -> None:
         raise OptionError(
             f"serving needs the extra 'serve' ({error.name} is missing). pip install 'sharewise[serve]'."
         ) from error
+    _import_boosters(Path(given.model))
     told = {name: getattr(given, name) for name in _LIMITS if getattr(given, name) is not None}
     serve(given.model, given.host, given.port, token=_token(given.token_file), limits=Limits(**told))
+
+
+def _import_boosters(folder: Path) -> None:
+    """LightGBM, where the model holds its texts, without the libraries that it would take along.
+
+    Predicting needs none of them, and they take longer to import than all the rest. This process does nothing but serve;
+    what it imports of them later it imports whole.
+    """
+    held = [name for name in _TAKEN_ALONG if name in sys.modules]
+    if held or not any((place / "texts").is_dir() for place in (folder, folder / "model")):
+        return
+    sys.modules.update(dict.fromkeys(_TAKEN_ALONG))  # type: ignore[arg-type]
+    try:
+        with suppress(ImportError):  # which loading the model tells of
+            import lightgbm  # noqa: F401
+    finally:
+        for name in _TAKEN_ALONG:
+            del sys.modules[name]
 
 
 def _token(file: str | None) -> str | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sharewise.problems import Target
 from sharewise.tasks import Classification
+
+Cells = dict[str, list[Any]]
+"""A list of cells a column."""
 
 
 def plain(value: Any) -> Any:
@@ -28,29 +32,44 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def rows_of(found: Any, names: Sequence[str]) -> list[dict[str, Any]]:
-    """A frame's rows, an object a row with the named columns."""
-    columns = [_cells(found[name]) for name in names]
-    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+def cells_of(columns: Mapping[str, NDArray[Any]]) -> Cells:
+    """Columns of predictions as lists of what JSON can hold."""
+    return {name: [plain(cell) for cell in column.tolist()] for name, column in columns.items()}
 
 
-def shares_of(found: Any, targets: Sequence[Target]) -> list[dict[str, dict[str, Any]]]:
-    """A frame of probabilities, as ``predict_proba`` gives it: for each row by target and class."""
+def rows_of(cells: Cells, names: Sequence[str], part: slice) -> list[dict[str, Any]]:
+    """Some rows, an object a row with the named columns."""
+    columns = [cells[name][part] for name in names]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def shares_of(cells: Cells, targets: Sequence[Target], part: slice) -> list[dict[str, dict[str, Any]]]:
+    """Some rows' probabilities, whose columns are ``target=class``: by target and class."""
     by_target: dict[str, list[dict[str, Any]]] = {}
     for target in targets:
         if isinstance(target.kind, Classification):
             labels = [str(label) for label in target.kind.classes]
-            columns = [_cells(found[f"{target.name}={label}"]) for label in target.kind.classes]
+            columns = [cells[f"{target.name}={label}"][part] for label in target.kind.classes]
             by_target[target.name] = [
-                dict(zip(labels, cells, strict=True)) for cells in zip(*columns, strict=True)
+                dict(zip(labels, row, strict=True)) for row in zip(*columns, strict=True)
             ]
     return [dict(zip(by_target, shares, strict=True)) for shares in zip(*by_target.values(), strict=True)]
 
 
-def _cells(column: Any) -> list[Any]:
-    return [plain(cell) for cell in column.tolist()]
+_WRITER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def written(value: Any) -> bytes:
     """JSON text in ASCII: names from the data are escaped, whatever they hold."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _WRITER.encode(value).encode("ascii")
+
+
+def written_in_parts(value: dict[str, Any]) -> bytes:
+    """`written`, row by row: writing a row lets no other thread run."""
+    parts = [
+        written(name)
+        + b":"
+        + (b"[" + b",".join(map(written, held)) + b"]" if isinstance(held, list) else written(held))
+        for name, held in value.items()
+    ]
+    return b"{" + b",".join(parts) + b"}"

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from sharewise.errors import OptionError
 from sharewise.serving._adapted import AdaptedModel
 from sharewise.serving._deployed import DeployedModel
 from sharewise.serving.http._answers import written
 from sharewise.serving.http._batching import Turns
-from sharewise.serving.http._document import request_schemas
 from sharewise.serving.http._guard import Guard
 from sharewise.serving.http._limits import Limits
 from sharewise.serving.http._metrics import Metrics
 from sharewise.serving.http._refusal import Refusal
-from sharewise.serving.http._routes import routes
+from sharewise.serving.http._routes import endpoints
+from sharewise.serving.http._scores import scores_of
 from sharewise.serving.http._served import Served
 
 _TOKEN = re.compile(r"[!-~]{8,512}")
@@ -33,7 +39,7 @@ def create_app(
     token: str | None = None,
     limits: Limits | None = None,
     hosts: Collection[str] | None = None,
-) -> FastAPI:
+) -> Starlette:
     """An ASGI application that answers for a model.
 
     Args:
@@ -64,41 +70,39 @@ def create_app(
     turns = Turns(served.answer, limits, metrics.batch)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await turns.alone(served.warm)
         yield
         turns.close()
 
-    app = FastAPI(
-        title="sharewise",
-        version=sharewise.__version__,
-        description="Predictions of one model for several tasks.",
+    scores = scores_of(model.card)
+    paths = endpoints(served, turns, metrics, limits, sharewise.__version__, scores)
+
+    @cache
+    def told() -> dict[str, Any]:
+        from sharewise.serving.http._openapi import paths_of
+
+        return paths_of(paths, sharewise.__version__)
+
+    async def document(_: Request) -> Response:
+        def made() -> bytes:
+            from sharewise.serving.http import _openapi
+
+            return written(_openapi.document(told(), served, limits, token))
+
+        return Response(await asyncio.to_thread(made), media_type="application/json")
+
+    app = Starlette(
+        routes=[
+            *(Route(one.path, one.answer, methods=[one.method]) for one in paths),
+            Route("/openapi.json", document),
+        ],
+        middleware=[Middleware(Guard, metrics=metrics, paths=PATHS, token=token, hosts=hosts)],
+        exception_handlers={Refusal: _refused, HTTPException: _not_there},
         lifespan=lifespan,
-        docs_url=None,  # these pages load scripts from other machines
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
     )
-    app.add_middleware(Guard, metrics=metrics, paths=PATHS, token=token, hosts=hosts)
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(HTTPException, _not_there)
-    app.include_router(routes(served, turns, metrics, limits, sharewise.__version__))
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def document() -> Response:
-        return Response(written(_document(app, served, limits, token)), media_type="application/json")
-
+    app.router.redirect_slashes = False
     return app
-
-
-def _document(app: FastAPI, served: Served, limits: Limits, token: str | None) -> dict[str, Any]:
-    """FastAPI's document with what a row of this model holds."""
-    found: dict[str, Any] = {**app.openapi()}
-    components = {**found["components"]}
-    components["schemas"] = {**components["schemas"], **request_schemas(served, limits)}
-    if token is not None:
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        found["security"] = [{"token": []}]
-    return {**found, "components": components}
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -111,9 +115,8 @@ async def _not_there(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        return _answer(
-            405, f"this path takes {headers.get('Allow', headers.get('allow', 'another method'))}.", headers
-        )
+        headers["Allow"] = ", ".join(sorted(headers.get("Allow", "GET").split(", ")))
+        return _answer(405, f"this path takes {headers['Allow']}.", headers)
     if error.status_code == 404:
         return _answer(404, f"there is no such path; paths are {', '.join(PATHS)}.", headers)
     return _answer(error.status_code, str(error.detail), headers)

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from sharewise.serving.http._asks import Answer, Ask
 from sharewise.serving.http._limits import Limits
 from sharewise.serving.http._refusal import Refusal
-from sharewise.serving.http._served import Answer, Ask
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from typing import Any
 from sharewise.problems._words import HUGE, number_in, word
 from sharewise.serving.http._fields import Field, label_of
 from sharewise.serving.http._limits import Limits
+from sharewise.serving.http._pictures import PATTERN
 from sharewise.serving.http._served import Served
 
 Json = dict[str, Any]
@@ -130,6 +131,13 @@ def cell_schema(field: Field) -> Json:
                 "type": "array",
                 "minItems": 1,
                 "items": {"type": "string", "minLength": 1, "pattern": "^[^\\s]+$"},
+            }
+        case "picture":
+            pixels = _tensor(field.shape or (), "uint8")
+            file = {"type": "string", "contentEncoding": "base64", "pattern": PATTERN}
+            return {
+                "anyOf": [file, pixels],
+                "description": "A PNG or JPEG file, or pixels of the model's size.",
             }
         case "tensor":
             return _tensor(field.shape or (), field.dtype or "float32")

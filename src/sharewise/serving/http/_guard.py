@@ -18,7 +18,6 @@ OPEN_PATHS = ("/", "/health")
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE")
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
@@ -57,6 +56,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        # What GET answers without its body, which the protocol leaves out.
+        asked: Scope = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -70,7 +71,7 @@ class Guard:
             if refusal is not None:
                 await respond(refusal, told)
             else:
-                await self._app(scope, receive, told)
+                await self._app(asked, receive, told)
         except Exception:
             LOG.exception("a request failed by our own fault")
             if status == 0:

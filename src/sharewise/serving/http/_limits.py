@@ -13,6 +13,7 @@ class Limits:
 
     Attributes:
         body: Bytes of a request's body (413), counted while they arrive.
+        bodies: Bytes of all requests' bodies that are held at once (503, with Retry-After).
         rows: Rows of a request (422).
         seconds: From the whole request to its answer (504).
         head_seconds: For a request's line and headers to arrive (408).
@@ -23,9 +24,11 @@ class Limits:
         batch_rows: Rows that are predicted in one call at most; a larger request is a call of its own.
         batch_wait: Seconds that a call waits for company, once requests came together.
         tasks: Tasks that may be adapted to (409).
+        kept: Bytes of labelled rows that these tasks keep, so that further ones can join them (409).
     """
 
     body: int = 8_000_000
+    bodies: int = 64_000_000
     rows: int = 10_000
     seconds: float = 30.0
     head_seconds: float = 10.0
@@ -36,6 +39,7 @@ class Limits:
     batch_rows: int = 512
     batch_wait: float = 0.002
     tasks: int = 1_000
+    kept: int = 64_000_000
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from importlib.resources import files
 
-from fastapi import Response
+from starlette.responses import Response
 
 
 class Page:
@@ -29,5 +29,5 @@ class Page:
         return Response(
             self._text.replace("NONCE", nonce),
             media_type="text/html",
-            headers={"Content-Security-Policy": policy},
+            headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"},
         )

@@ -53,10 +53,26 @@ class RowField(BaseModel):
     """A field of a row."""
 
     name: str
-    kind: Literal["number", "truth", "category", "text", "date", "task", "sentence", "tensor"]
+    kind: Literal["number", "truth", "category", "text", "date", "task", "sentence", "tensor", "picture"]
     required: bool
     values: list[str] | None = Field(default=None, description="Words that it held when the model was made.")
     shape: list[int] | None = None
+
+
+class Score(BaseModel):
+    """How well a task is served, on rows that its model had not seen."""
+
+    task: str
+    metric: str | None
+    labels: int | None
+    served_by: str | None = Field(description="Strategy and family.")
+    score: float | None = Field(description="In the metric.")
+    constant: float | None = Field(description="The score of a constant guess.")
+    removed: float | None = Field(description="Share of the constant guess's error that is taken away.")
+    removed_interval: list[float | None] | None
+    decision: str | None = Field(description="Whether sharing helps the task.")
+    gain: float | None = Field(description="Share of the error that sharing takes away.")
+    gain_interval: list[float | None] | None
 
 
 class Tasks(BaseModel):
@@ -76,6 +92,8 @@ class Card(BaseModel):
     adapts: bool = Field(description="Whether new tasks can be adapted to.")
     pool: bool = Field(description="Whether every task has a model of its own, adapted to a few rows.")
     rows: int = Field(description="Rows that a request may hold.")
+    body: int = Field(description="Bytes that a request may have.")
+    scores: list[Score] = Field(description="A line a task, as the study measured them.")
     fields: list[RowField]
     targets: list[Target]
     tasks: list[Task]

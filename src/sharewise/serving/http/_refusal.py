@@ -6,6 +6,15 @@ from collections.abc import Mapping
 
 from sharewise.errors import DataError, OptionError, SharewiseError
 
+_LONGEST = 800
+"""Characters of a sentence: what a client sent is told back in part only, however much it was."""
+
+
+def brief(sentence: str) -> str:
+    """The sentence in one line, cut where what it quotes is long."""
+    line = " ".join(sentence[: 2 * _LONGEST].split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
 
 class Refusal(Exception):
     """What a client is told in place of an answer.
@@ -17,9 +26,9 @@ class Refusal(Exception):
     """
 
     def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(sentence)
+        super().__init__(brief(sentence))
         self.status = status
-        self.sentence = " ".join(sentence.split())
+        self.sentence = brief(sentence)
         self.headers = dict(headers or {})
 
     @classmethod

@@ -3,114 +3,113 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from sharewise.errors import SharewiseError
 from sharewise.serving._adapted import AdaptedModel
-from sharewise.serving.http._answers import plain, written
+from sharewise.serving.http._answers import plain, written, written_in_parts
 from sharewise.serving.http._batching import Turns
 from sharewise.serving.http._body import read_json
 from sharewise.serving.http._fields import Field
 from sharewise.serving.http._limits import Limits
 from sharewise.serving.http._metrics import CONTENT_TYPE, Metrics
 from sharewise.serving.http._page import Page
-from sharewise.serving.http._records import Adapted, Card, Error, Health, Predicted, Tasks
 from sharewise.serving.http._refusal import Refusal
+from sharewise.serving.http._room import Room
 from sharewise.serving.http._served import Served
 from sharewise.tasks import Classification
 
 T = TypeVar("T")
 
-_TOLD = {
-    400: "The body is no strict JSON.",
-    401: "The token is missing or another.",
-    404: "No such task.",
-    408: "The request came too slowly.",
-    409: "This model does not do that, or the task is there already.",
-    413: "The body is too large.",
-    415: "The body is of another type than application/json.",
-    421: "The request asks for another host.",
-    422: "The rows do not fit the model.",
-    500: "Our own fault.",
-    503: "Too many requests wait; ask again after the seconds of Retry-After.",
-    504: "The answer took too long.",
-}
-_ALWAYS = (401, 421, 500, 503)
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A path, what answers on it, and how the document tells of it.
+
+    Attributes:
+        method, path: Of the request.
+        answer: Called with the request; its docstring is the document's.
+        record: Name of what it answers, in `_records`; None for text.
+        refusals: Its statuses besides those of every path.
+        body: Name of the request's schema, if it has a body.
+        media: Type and description of a text.
+    """
+
+    method: str
+    path: str
+    answer: Callable[[Request], Awaitable[Response]]
+    record: str | None = None
+    refusals: tuple[int, ...] = ()
+    body: str | None = None
+    media: tuple[str, str] | None = None
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {
-        status: {"model": Error, "description": _TOLD[status]} for status in sorted((*_ALWAYS, *statuses))
-    }
+_SENT = (400, 404, 408, 409, 413, 415, 422, 504)
+"""What a request with a body may be refused for."""
 
 
-def _body(name: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-    return {"requestBody": {"required": True, "content": content}}
+def endpoints(
+    served: Served,
+    turns: Turns,
+    metrics: Metrics,
+    limits: Limits,
+    version: str,
+    scores: list[dict[str, Any]],
+) -> tuple[Endpoint, ...]:
+    """All paths over one model."""
+    page, room = Page(), Room(limits)
 
-
-def routes(served: Served, turns: Turns, metrics: Metrics, limits: Limits, version: str) -> APIRouter:
-    """All routes over one model."""
-    router = APIRouter(redirect_slashes=False)
-    page = Page()
-
-    @router.post(
-        "/predict",
-        response_model=Predicted,
-        responses=_refusals(400, 404, 408, 409, 413, 415, 422, 504),
-        openapi_extra=_body("Predict"),
-    )
     async def predict(request: Request) -> Response:
         """Predict one row or many, for all tasks or some."""
-        given = _object(await read_json(request, limits), {"rows", "tasks", "probabilities"})
-        tasks, shares = given.get("tasks"), given.get("probabilities", False)
-        if "tasks" in given and not (isinstance(tasks, list) and tasks and set(map(type, tasks)) == {str}):
-            raise Refusal(422, "'tasks' is a list of names, one or more. Leave it out for all tasks.")
-        if not isinstance(shares, bool):
-            raise Refusal(422, "'probabilities' is true or false. Leave it out for false.")
-        ask = served.ask(_rows(given, limits), tasks, shares=shares)
-        answer = await _in_time(turns.predict(ask), limits)
-        return _json(
-            {
+        with room.share() as share:
+            given = _object(await read_json(request, limits, share), {"rows", "tasks", "probabilities"})
+            tasks, shares = given.get("tasks"), given.get("probabilities", False)
+            if "tasks" in given and not (
+                isinstance(tasks, list) and tasks and set(map(type, tasks)) == {str}
+            ):
+                raise Refusal(422, "'tasks' is a list of names, one or more. Leave it out for all tasks.")
+            if not isinstance(shares, bool):
+                raise Refusal(422, "'probabilities' is true or false. Leave it out for false.")
+            rows = _rows(given, limits)
+            ask = await share.beside(partial(served.ask, rows, tasks, shares=shares))
+            answer = await _in_time(turns.predict(ask), limits)
+            told = {
                 "predictions": answer.predictions,
                 "probabilities": answer.shares,
                 "warnings": list(ask.warnings),
             }
-        )
+            content = await share.beside(partial(written_in_parts, told))
+        return Response(content, media_type="application/json")
 
-    @router.post(
-        "/adapt",
-        response_model=Adapted,
-        responses=_refusals(400, 404, 408, 409, 413, 415, 422, 504),
-        openapi_extra=_body("Adapt"),
-    )
     async def adapt(request: Request) -> Response:
         """Adapt to a new task from a few labelled rows; no other task changes."""
-        given = _object(await read_json(request, limits), {"task", "rows", "existing"})
-        task, existing = given.get("task"), given.get("existing", "refuse")
-        if not isinstance(task, str) or not task[:1].strip() or len(task) > 200:
-            raise Refusal(
-                422, "'task' is the new task's name: text of 1 to 200 characters that begins with none blank."
-            )
-        if existing not in ("refuse", "update", "replace"):
-            raise Refusal(
-                422, "'existing' says what becomes of a task of that name: refuse, update or replace."
-            )
-        rows = _rows(given, limits)
-        found = await _in_time(turns.alone(partial(served.adapt, task, rows, existing, limits.tasks)), limits)
+        with room.share() as share:
+            given = _object(await read_json(request, limits, share), {"task", "rows", "existing"})
+            task, existing = given.get("task"), given.get("existing", "refuse")
+            if not isinstance(task, str) or not task[:1].strip() or len(task) > 200:
+                raise Refusal(
+                    422,
+                    "'task' is the new task's name: text of 1 to 200 characters that begins with none blank.",
+                )
+            if existing not in ("refuse", "update", "replace"):
+                raise Refusal(
+                    422, "'existing' says what becomes of a task of that name: refuse, update or replace."
+                )
+            rows = _rows(given, limits)
+            found = await _in_time(turns.alone(partial(served.adapt, task, rows, existing, limits)), limits)
         return _json({"task": found.task, "labels": found.labels, "strategies": found.strategies})
 
-    @router.get("/tasks", response_model=Tasks, responses=_refusals())
-    async def tasks() -> Response:
+    async def tasks(_: Request) -> Response:
         """The tasks that are served, and the columns of their predictions."""
         return _json({"tasks": _tasks(served), "targets": _targets(served)})
 
-    @router.get("/model", response_model=Card, responses=_refusals())
-    async def model() -> Response:
+    async def model(_: Request) -> Response:
         """The model's card: the verdict, what a row holds, what is predicted."""
         card = plain(served.model.card)
         verdict = card.get("verdict") if isinstance(card.get("verdict"), dict) else {}
@@ -131,6 +130,8 @@ def routes(served: Served, turns: Turns, metrics: Metrics, limits: Limits, versi
                 "adapts": served.adapts,
                 "pool": served.is_pool,
                 "rows": limits.rows,
+                "body": limits.body,
+                "scores": scores,
                 "fields": fields,
                 "targets": _targets(served),
                 "tasks": _tasks(served),
@@ -138,31 +139,28 @@ def routes(served: Served, turns: Turns, metrics: Metrics, limits: Limits, versi
             }
         )
 
-    @router.get("/health", response_model=Health, responses=_refusals())
-    async def health() -> Response:
+    async def health(_: Request) -> Response:
         """Whether the server lives, and whether it takes requests."""
         ready = len(turns) < limits.waiting
         return _json({"live": True, "ready": ready, "waiting": len(turns), "version": version})
 
-    @router.get(
-        "/metrics",
-        response_class=Response,
-        responses={**_refusals(), 200: {"description": "Prometheus text.", "content": {"text/plain": {}}}},
-    )
-    async def prometheus() -> Response:
+    async def prometheus(_: Request) -> Response:
         """Counts and times in Prometheus' text format."""
         return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
-    @router.get(
-        "/",
-        response_class=Response,
-        responses={**_refusals(), 200: {"description": "A page for people.", "content": {"text/html": {}}}},
-    )
-    async def root() -> Response:
+    async def root(_: Request) -> Response:
         """A page: a form for one row, a place for a CSV file, the verdict beside."""
         return page.response()
 
-    return router
+    return (
+        Endpoint("POST", "/predict", predict, "Predicted", _SENT, body="Predict"),
+        Endpoint("POST", "/adapt", adapt, "Adapted", _SENT, body="Adapt"),
+        Endpoint("GET", "/tasks", tasks, "Tasks"),
+        Endpoint("GET", "/model", model, "Card"),
+        Endpoint("GET", "/health", health, "Health"),
+        Endpoint("GET", "/metrics", prometheus, media=("text/plain", "Prometheus text.")),
+        Endpoint("GET", "/", root, media=("text/html", "A page for people.")),
+    )
 
 
 async def _in_time(turn: Awaitable[T], limits: Limits) -> T:

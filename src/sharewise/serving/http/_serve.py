@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from sharewise.errors import OptionError, SharewiseWarning
 from sharewise.serving._deployed import load
@@ -27,6 +27,8 @@ from sharewise.serving.http._protocol import Watched
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _STOP_SECONDS = 10
+_COLLECT_AFTER = 20_000
+"""Objects that are made before the collector looks for cycles: a request makes hundreds, and hardly a cycle."""
 
 
 def serve(
@@ -65,29 +67,34 @@ def serve(
                 stacklevel=2,
             )
         model = load(folder, encoder)
-        app = create_app(model, token=token, limits=limits, hosts=LOOPBACK_NAMES if local else None)
+        app = create_app(
+            model,
+            token=token,
+            limits=limits,
+            hosts=(*LOOPBACK_NAMES, host.lower()) if local else None,
+        )
         server = server_of(app, limits)
         # What was loaded stays: the collector need not look through it again while somebody waits.
         gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER)
         gc.enable()
         with _ended_by_signals():
             (ready or _told)(_address(listener))
             server.run(sockets=[listener])
 
 
-def server_of(app: FastAPI, limits: Limits) -> uvicorn.Server:
+def server_of(app: ASGIApp, limits: Limits) -> uvicorn.Server:
     """Uvicorn with its clocks on, quiet about what clients do wrong."""
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
-        http=functools.partial(Watched, limits),  # type: ignore[arg-type]
+        http=functools.partial(Watched, limits, set()),  # type: ignore[arg-type]
         loop="asyncio",
         ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=limits.connections,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     return uvicorn.Server(config)

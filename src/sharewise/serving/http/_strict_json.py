@@ -60,7 +60,8 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    _float(text)  # has no limit on digits of its own, unlike int
+    if len(text) > 15:
+        _float(text)  # has no limit on digits of its own, unlike int
     return int(text)
 
 

@@ -8,6 +8,7 @@ const make = (tag, text, ...inside) => {
   return found;
 };
 const SHOWN = 200; // rows of a table that the page shows
+const LARGEST = 64e6; // bytes of a file that the page reads
 let token = "", model = null;
 
 async function ask(path, body) {
@@ -24,7 +25,25 @@ const say = (place, text, kind) => place.replaceChildren(...(text ? [Object.assi
 function shown(value) {
   if (value === null || value === undefined) return "–";
   if (typeof value === "number" && !Number.isInteger(value)) return String(Number(value.toPrecision(6)));
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value.join(" ");
+  const text = JSON.stringify(value);
+  return text.length > 300 ? text.slice(0, 300) + " …" : text;
+}
+
+const percent = (share) => (share === null ? "?" : `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}%`);
+
+const within = (share, interval) => (share === null ? null : percent(share) + (interval ? ` (${percent(interval[0])} to ${percent(interval[1])})` : ""));
+
+function scores() {
+  const rows = model.scores.map((one) => [
+    one.task, one.served_by, one.metric, one.score, one.constant,
+    within(one.removed, one.removed_interval), within(one.gain, one.gain_interval), one.labels,
+  ]);
+  at("scores").hidden = !rows.length;
+  at("scores").open = rows.length <= 12;
+  const names = ["task", "served by", "metric", "score", "a constant guess", "error removed (interval)", "gain from sharing (interval)", "labels"];
+  at("scores-table").replaceChildren(table("On rows that no model had seen, as the study measured it", names, rows));
 }
 
 function table(caption, names, rows) {
@@ -42,6 +61,8 @@ function table(caption, names, rows) {
   return found;
 }
 
+const PICTURES = "image/png,image/jpeg";
+
 function input(field, place) {
   const id = "field-" + place, values = field.values;
   let control;
@@ -53,6 +74,7 @@ function input(field, place) {
     control = make(field.kind === "text" || field.kind === "sentence" ? "textarea" : "input");
     if (field.kind === "number") Object.assign(control, { type: "number", step: "any", inputMode: "decimal" });
     if (field.kind === "date") control.type = "date";
+    if (field.kind === "picture") Object.assign(control, { type: "file", accept: PICTURES, required: true });
     if (values && control.tagName === "INPUT") {
       const list = make("datalist", null, ...values.map((value) => Object.assign(make("option"), { value })));
       list.id = id + "-list";
@@ -86,6 +108,29 @@ function cell(field, text, where) {
     throw new Error(`'${field.name}' holds numbers; ${where} has '${value}'.`);
   }
   return field.kind === "text" ? text : value;
+}
+
+// A file's text: UTF-8, what spreadsheets write with a mark before it, else the letters of western Windows.
+async function textOf(file) {
+  if (file.size > LARGEST) throw new Error(`a file has ${LARGEST / 1e6} MB at most here; '${file.name}' is larger. Use sharewise predict.`);
+  const bytes = new Uint8Array(await file.arrayBuffer()), marks = { "255,254": "utf-16le", "254,255": "utf-16be" };
+  const marked = marks[bytes.slice(0, 2).join()];
+  if (marked) return new TextDecoder(marked).decode(bytes);
+  try { return new TextDecoder("utf-8", { fatal: true }).decode(bytes); } catch { return new TextDecoder("windows-1252").decode(bytes); }
+}
+
+// A file as a data: URL, which the server takes for a picture.
+const urlOf = (file) => new Promise((done, failed) => {
+  const reader = new FileReader();
+  reader.onload = () => done(reader.result);
+  reader.onerror = () => failed(new Error(`'${file.name}' cannot be read.`));
+  reader.readAsDataURL(file);
+});
+
+async function pictureOf(file) {
+  if (!file) throw new Error("a picture is a PNG or JPEG file; choose one.");
+  if (file.size * 1.34 > model.body) throw new Error(`a picture has ${Math.floor(model.body / 1.34e6)} MB at most; '${file.name}' is larger.`);
+  return urlOf(file);
 }
 
 // Fields between commas, semicolons or tabs; quotes as in RFC 4180.
@@ -132,7 +177,13 @@ async function predictRow(event) {
   event.preventDefault();
   const place = at("row-result");
   try {
-    const row = Object.fromEntries(model.fields.map((field, i) => [field.name, cell(field, at("field-" + i).value, "the form")]));
+    const row = {};
+    let look = null;
+    for (const [i, field] of model.fields.entries()) {
+      const control = at("field-" + i);
+      if (field.kind === "picture") look = row[field.name] = await pictureOf(control.files[0]);
+      else row[field.name] = cell(field, control.value, "the form");
+    }
     for (const field of model.fields) if (!field.required && row[field.name] === "") delete row[field.name];
     const found = await ask("/predict", { rows: [row], probabilities: shares(), ...choice() });
     const lines = Object.entries(found.predictions[0]).map(([name, value]) => {
@@ -140,21 +191,41 @@ async function predictRow(event) {
       const told = own ? Object.entries(own).sort((a, b) => b[1] - a[1]).slice(0, 3).map(([label, p]) => `${label} ${(100 * p).toFixed(1)}%`).join(", ") : "";
       return [name, value, told];
     });
-    place.replaceChildren(table("Prediction", ["task", "prediction", "probabilities"], lines));
+    place.replaceChildren(...(look ? [picture(look)] : []), table("Prediction", ["task", "prediction", "probabilities"], lines));
     for (const warning of found.warnings) place.append(Object.assign(make("p", warning), { className: "warn" }));
   } catch (error) { say(place, error.message, "bad"); }
+}
+
+const picture = (url) => Object.assign(make("img"), { src: url, alt: "the picture", className: "look" });
+
+async function predictPictures(files) {
+  const status = at("csv-status"), place = at("csv-result"), name = model.fields[0].name;
+  const names = model.targets.map((target) => target.name), lines = [], found = [];
+  place.replaceChildren();
+  for (const file of files) {
+    say(status, `${lines.length} of ${files.length} pictures predicted …`);
+    try {
+      const part = await ask("/predict", { rows: [{ [name]: await pictureOf(file) }], ...choice() });
+      found.push({ file: file.name, ...part.predictions[0] });
+      lines.push([file.name, ...names.map((each) => part.predictions[0][each])]);
+    } catch (error) { lines.push([file.name, error.message]); }
+  }
+  say(status, `${found.length} of ${files.length} pictures predicted.`);
+  place.append(table("Predictions by file", ["file", ...names], lines.slice(0, SHOWN)));
+  if (found.length) place.append(download(["file", ...names], found));
 }
 
 async function predictTable(file) {
   const status = at("csv-status"), place = at("csv-result");
   place.replaceChildren();
   try {
-    const csv = readCsv(await file.text()), rows = objects(csv, model.fields);
+    const csv = readCsv(await textOf(file)), rows = objects(csv, model.fields);
     const names = model.targets.map((target) => target.name), found = [], warnings = new Set();
-    const step = Math.min(model.rows, 1000);
-    for (let i = 0; i < rows.length; i += step) {
+    for (let i = 0; i < rows.length; i = found.length) {
       say(status, `${i.toLocaleString()} of ${rows.length.toLocaleString()} rows predicted …`);
-      const part = await ask("/predict", { rows: rows.slice(i, i + step), ...choice() });
+      let end = i + 1, size = 200 + JSON.stringify(rows[i]).length; // letters beyond ASCII have up to three bytes each
+      while (end < rows.length && end - i < Math.min(model.rows, 1000) && 3 * size < model.body) size += JSON.stringify(rows[end++]).length + 1;
+      const part = await ask("/predict", { rows: rows.slice(i, end), ...choice() });
       found.push(...part.predictions);
       part.warnings.forEach((warning) => warnings.add(warning));
     }
@@ -167,8 +238,14 @@ async function predictTable(file) {
   } catch (error) { say(status, error.message, "bad"); }
 }
 
+// Spreadsheets compute what looks like a formula: text that does is held back by an apostrophe.
+function quote(value) {
+  let text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value === "string" && /^([=@\t\r]|[+-].*[(|!])/s.test(text)) text = "'" + text;
+  return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+}
+
 function download(names, rows) {
-  const quote = (value) => { const text = value === null ? "" : String(value); return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text; };
   const text = [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(quote).join(",")).join("\r\n");
   const link = make("a", "Save the predictions as CSV");
   link.href = URL.createObjectURL(new Blob([text + "\r\n"], { type: "text/csv" }));
@@ -204,7 +281,8 @@ async function about() {
   const names = model.targets.map((target) => `${target.name} (${target.kind})`).join(", ");
   at("about").textContent = `Predicts ${names}. ${model.tasks.length.toLocaleString()} tasks are served.`;
   at("state").textContent = "ready";
-  const asked = model.fields.some((field) => field.kind === "tensor");
+  const asked = model.fields.some((field) => field.kind === "tensor"), seen = model.fields.some((field) => field.kind === "picture");
+  scores();
   at("inputs").replaceChildren(...model.fields.filter((field) => field.kind !== "tensor").map(input));
   if (model.pool) {
     const own = { name: "task to predict", kind: "category", required: true, values: model.tasks.map((task) => task.name) };
@@ -214,7 +292,11 @@ async function about() {
     at("inputs").prepend(control);
   }
   at("one").hidden = at("many").hidden = asked;
-  at("new").hidden = !model.adapts || asked;
+  at("new").hidden = !model.adapts || asked || seen;
+  if (!seen) return;
+  at("csv-title").textContent = "Predict pictures";
+  at("csv-label").textContent = "PNG or JPEG files: drop them here, or choose them";
+  Object.assign(at("csv"), { accept: PICTURES, multiple: true });
 }
 
 async function start() {
@@ -231,15 +313,21 @@ async function start() {
 busy(at("row-form"), predictRow);
 busy(at("adapt-form"), adaptTask);
 busy(at("token-form"), async () => { token = at("token").value.trim(); await start(); });
-at("csv").addEventListener("change", (event) => { if (event.target.files[0]) predictTable(event.target.files[0]); });
-at("adapt-file").addEventListener("change", async (event) => { if (event.target.files[0]) at("adapt-rows").value = await event.target.files[0].text(); });
+const many = (files) => { if (files.length) (at("csv").multiple ? predictPictures([...files]) : predictTable(files[0])); };
+for (const id of ["csv", "adapt-file"]) at(id).addEventListener("click", (event) => { event.target.value = ""; }); // a mended file of the same name is read anew
+at("csv").addEventListener("change", (event) => many(event.target.files));
+at("adapt-file").addEventListener("change", async (event) => {
+  try {
+    if (event.target.files[0]) at("adapt-rows").value = await textOf(event.target.files[0]);
+  } catch (error) { say(at("adapt-result"), error.message, "bad"); }
+});
 const drop = at("drop");
 for (const kind of ["dragover", "dragenter"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  if (event.dataTransfer.files[0]) predictTable(event.dataTransfer.files[0]);
+  many(event.dataTransfer.files);
 });
 window.addEventListener("dragover", (event) => event.preventDefault()); // a file dropped beside the box opens nothing
 window.addEventListener("drop", (event) => event.preventDefault());

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import StandardScaler
 
 from sharewise.errors import SharewiseWarning, StorageError
 from sharewise.serving import _folder
@@ -25,7 +26,7 @@ from sharewise.serving._state import MAX_DEPTH
 @dataclass(frozen=True)
 class Model:
     scale: StandardScaler
-    rare: OneHotEncoder
+    grams: TfidfVectorizer
     trees: tuple[str, ...]
     blank: np.ndarray
     point: np.ndarray
@@ -37,11 +38,9 @@ CARD: dict[str, Any] = {"tasks": ["lang", "arith"], "score": 0.25, "note": "ü",
 
 def model(seed: int = 0) -> Model:
     X = np.random.default_rng(seed).normal(size=(50, 3))
-    words = np.array([["a"], ["b"], [None]], dtype=object)
     text = f"tree {seed}\r\nleaf=1\n" * 300
-    return Model(
-        StandardScaler().fit(X), OneHotEncoder().fit(words), (text, "short"), np.zeros((0, 3)), np.array(1.5)
-    )
+    grams = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 3)).fit(["a red fox", "a blue hen"])
+    return Model(StandardScaler().fit(X), grams, (text, "short"), np.zeros((0, 3)), np.array(1.5))
 
 
 @pytest.fixture

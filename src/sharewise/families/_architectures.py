@@ -46,6 +46,11 @@ def fitting_architectures(encoder: nn.Module, width: int, example: Tensor) -> tu
             network.eval()(example)
         except OptionError:
             continue  # it says that it does not fit this encoder
+        except Exception as error:
+            if ARCHITECTURES.plugin(name) is None:
+                raise
+            ARCHITECTURES.leave_out(name, error)
+            continue
         found.append(name)
     return tuple(found)
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.families._base import Configuration
+from sharewise.families._booster_text import grown, predicted
 from sharewise.families._cross_fit import choose
 from sharewise.families._linear_wide import indicators
 from sharewise.families._parts import ConstantPart, FitPart, fill_held_out
@@ -26,19 +25,12 @@ from sharewise.modalities import TabularEncoder
 from sharewise.problems import Table, Target
 from sharewise.tasks import Array, Binary, Classification, Kind
 
+if TYPE_CHECKING:
+    import lightgbm
+
 MOST_ROUNDS = (100, 300, 1000, 2000)
 """Boosting rounds at most, by effort; early stopping usually ends far sooner."""
 PATIENCE = 30
-
-
-@lru_cache(maxsize=512)
-def _booster(text: str) -> lightgbm.Booster:
-    return lightgbm.Booster(model_str=text)
-
-
-def _raw(text: str, X: Array) -> Array:
-    values = np.asarray(_booster(text).predict(X, num_threads=1), dtype=np.float64)
-    return values if values.ndim == 2 else values[:, None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Committee(Part):
     kind: Kind
 
     def predict(self, X: Array) -> Array:
-        total = np.mean([_raw(text, X) for text in self.boosters], axis=0)
+        total = np.mean([predicted(text, X) for text in self.boosters], axis=0)
         shares: Array = np.hstack([1 - total, total]) if isinstance(self.kind, Binary) else total
         return shares
 
@@ -89,6 +81,8 @@ def boost(
     run: Run,
 ) -> tuple[str, ...]:
     """One booster a fold, each on its training rows; their texts."""
+    import lightgbm
+
     rows = len(folds[0][0])
     params = booster_params(
         kind,
@@ -110,7 +104,7 @@ def boost(
     stops, _ = choose(curves)
     run.tick(fits=len(folds))
     return tuple(
-        booster.model_to_string(num_iteration=int(stop) + 1)
+        grown(booster.model_to_string(num_iteration=int(stop) + 1))
         for booster, stop in zip(boosters, stops, strict=True)
     )
 

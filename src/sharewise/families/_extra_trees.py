@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor
 
 from sharewise.families._base import Configuration
 from sharewise.families._forest import Forest
@@ -30,6 +29,8 @@ FEWEST_TREES = 10
 
 def grow(X: Array, Z: Array, configuration: Configuration, run: Run, *, serves: bool) -> Forest:
     """A forest on ``X`` ``(n, P)`` and complete columns ``Z`` ``(n, W)``."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
     # A dozen rows have few different splits to average over.
     count = min((TREES if serves else FOLD_TREES)[run.effort], max(FEWEST_TREES, len(X)))
     features = configuration.get("max_features", 1.0)

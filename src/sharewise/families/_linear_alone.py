@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeCV, enet_path
 
 from sharewise.families._cross_fit import choose_rows
 from sharewise.families._parts import FEWEST_ROWS, LinearPart
@@ -31,6 +29,8 @@ def ridge(X: Array, Y: Array) -> tuple[Array, Array]:
     """
     if X.shape[1] == 0:
         return np.zeros((0, Y.shape[1])), Y.mean(axis=0)
+    from sklearn.linear_model import RidgeCV
+
     model = RidgeCV(alphas=PENALTIES, alpha_per_target=True).fit(X, Y)
     return np.atleast_2d(model.coef_).T.reshape(X.shape[1], -1), np.atleast_1d(model.intercept_)
 
@@ -125,6 +125,9 @@ _PATH = 30
 
 
 def _path(X: Array, Z: Array, mix: float, penalties: Array) -> tuple[Array, Array]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import enet_path
+
     mean_x, mean_z = X.mean(axis=0), Z.mean(axis=0)
     single = Z.shape[1] == 1
     with warnings.catch_warnings():
@@ -191,6 +194,9 @@ def logistic(
     if len(seen) < 2 or X.shape[1] == 0:
         intercept[seen.astype(np.intp)] = np.log(counts / len(y))
         return LinearPart(weights, intercept, "softmax"), None
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=C, max_iter=300, tol=1e-3, warm_start=start is not None)
     if start is not None:
         model.coef_, model.intercept_, model.classes_ = start[0].copy(), start[1].copy(), seen

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sharewise.families._cross_fit import choose_rows
 from sharewise.families._linear_alone import INVERSE_PENALTIES, log_losses, logistic, ridge
@@ -127,6 +126,8 @@ def offsets_fit(X: Array, y: Array, level: NDArray[np.intp], count: int, penalty
     that in leaves a ridge problem on quasi-demeaned rows (the random-effects transform,
     ``θ_l = 1 - sqrt(penalty / (n_l + penalty))``).
     """
+    from scipy import sparse
+
     centre_x, centre_y = X.mean(axis=0), float(y.mean())
     sizes = np.bincount(level, minlength=count).astype(np.float64)
     safe = np.maximum(sizes, 1.0)

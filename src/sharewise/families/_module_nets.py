@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.errors import NotFittedError, StorageError
-from sharewise.families._architectures import build_network
+from sharewise.families._architectures import PLAIN, build_network
 from sharewise.families._base import Configuration
 from sharewise.families._parts import softmax
 from sharewise.families._sample import Model, Predictions
@@ -80,6 +80,11 @@ class ModuleNets(Model):
     @property
     def levels(self) -> int:
         return len(self.serves) // len(self.kinds)
+
+    @property
+    def built_by(self) -> tuple[str, str] | None:
+        """Which entry point's architecture it is; None for plain hard sharing, which is none of them."""
+        return None if self.learner in PLAIN else ("sharewise.architectures", self.learner)
 
     @property
     def needs_encoder(self) -> bool:

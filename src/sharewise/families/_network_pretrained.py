@@ -109,16 +109,11 @@ def columns_of(encoder: TabularEncoder, width: int) -> list[int]:
     the indicator of its gaps and its bins, a category's levels; a text's coordinates each for itself."""
     found: list[int] = []
     if encoder.numbers is not None:
-        fill = encoder.numbers.named_steps["fill"]
-        gaps = [] if fill.indicator_ is None else fill.indicator_.features_.tolist()
-        found += [*range(fill.n_features_in_), *gaps]
+        found += encoder.numbers.columns
     if encoder.bins is not None:
         found += encoder.bins.column.tolist()
     if encoder.categories is not None:
         first = max(found, default=-1) + 1
-        named = encoder.categories.get_feature_names_out(
-            [str(place) for place in range(encoder.categories.n_features_in_)]
-        )
-        found += [first + int(name.split("_", 1)[0]) for name in named]
+        found += [first + column for column in encoder.categories.columns]
     first = max(found, default=-1) + 1
     return [*found, *range(first, first + width - len(found))]

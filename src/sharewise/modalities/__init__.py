@@ -11,6 +11,11 @@ One encoder a modality; each is fitted on training rows and then maps any rows. 
 """
 
 from sharewise.modalities._piecewise import PiecewiseLinear
+from sharewise.modalities._scaling import Scaling
 from sharewise.modalities._tabular import Style, TabularEncoder
+from sharewise.modalities._word_columns import WordColumns
 
-__all__ = ["PiecewiseLinear", "Style", "TabularEncoder"]
+TABULAR_STATE: tuple[type, ...] = (PiecewiseLinear, Scaling, TabularEncoder, WordColumns)
+"""The classes that a fitted encoder of tables is made of, for whoever stores it."""
+
+__all__ = ["TABULAR_STATE", "PiecewiseLinear", "Style", "TabularEncoder"]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from sharewise.modalities._piecewise import PiecewiseLinear
+from sharewise.modalities._scaling import Scaling
+from sharewise.modalities._word_columns import WordColumns
 from sharewise.modalities.text._latent import LatentText
 from sharewise.problems import Column, Table
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Style = Literal["linear", "trees", "network"]
 Array = NDArray[np.float64]
@@ -59,9 +59,9 @@ class TabularEncoder:
     """
 
     style: Style
-    numbers: Pipeline | None
+    numbers: Scaling | None
     bins: PiecewiseLinear | None
-    categories: OneHotEncoder | OrdinalEncoder | None
+    categories: WordColumns | None
     texts: tuple[Pipeline | LatentText, ...]
     categorical: tuple[int, ...]
 
@@ -69,27 +69,20 @@ class TabularEncoder:
     def fit(cls, table: Table, style: Style) -> TabularEncoder:
         """Learn medians, scales, category lists and vocabularies from these rows."""
         raw = _numbers(table)
-        numbers: Pipeline | None = None
+        numbers = Scaling.fit(raw) if raw.shape[1] and style != "trees" else None
         bins: PiecewiseLinear | None = None
-        if raw.shape[1] and style != "trees":
-            fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-            numbers = Pipeline([("fill", fill), ("scale", StandardScaler())]).fit(raw)
-            per_number = NETWORK_INPUTS // raw.shape[1]
-            if style == "network" and per_number >= 2:
-                values = numbers.transform(raw)[:, : raw.shape[1]]
-                bins = PiecewiseLinear.fit(values, bins=int(min(per_number, 12, max(2, len(table) // 20))))
+        per_number = NETWORK_INPUTS // max(1, raw.shape[1])
+        if numbers is not None and style == "network" and per_number >= 2:
+            values = numbers.transform(raw)[:, : raw.shape[1]]
+            bins = PiecewiseLinear.fit(values, bins=int(min(per_number, 12, max(2, len(table) // 20))))
         named = table.of_kind("category")
-        categories: OneHotEncoder | OrdinalEncoder | None = None
+        categories: WordColumns | None = None
         categorical: tuple[int, ...] = ()
         if named and style == "trees":
-            categories = OrdinalEncoder(
-                handle_unknown="use_encoded_value", unknown_value=-1, max_categories=ORDINAL_LEVELS
-            ).fit(_strings(named))
+            categories = WordColumns.codes(_strings(named), ORDINAL_LEVELS)
             categorical = tuple(range(raw.shape[1], raw.shape[1] + len(named)))
         elif named:
-            categories = OneHotEncoder(
-                handle_unknown="infrequent_if_exist", max_categories=ONE_HOT_LEVELS, sparse_output=False
-            ).fit(_strings(named))
+            categories = WordColumns.one_hot(_strings(named), ONE_HOT_LEVELS)
         texts = tuple(_fit_text(column, style) for column in table.of_kind("text"))
         return cls(style, numbers, bins, categories, texts, categorical)
 
@@ -110,6 +103,11 @@ class TabularEncoder:
 def _fit_text(column: Column, style: Style) -> Pipeline | LatentText:
     if style == "network":
         return LatentText.fit(column.values, NETWORK_TEXT_DIMENSIONS)
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
     documents = _strings((column,))[:, 0]
     grams = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(2, 4), max_features=5000, sublinear_tf=True, dtype=np.float64

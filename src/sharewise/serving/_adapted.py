@@ -17,6 +17,7 @@ from sharewise.errors import DataError
 from sharewise.families import Part, Predictions
 from sharewise.problems import Schema, Table, Target
 from sharewise.problems._frame import open_frame
+from sharewise.serving._card_text import card_text
 from sharewise.serving._equip import equipped
 from sharewise.serving._folder import write_folder
 from sharewise.serving._known import KNOWN, StoredTarget, StoredTask
@@ -160,7 +161,8 @@ class AdaptedModel:
         ladders = tuple((ladder[rung],) for ladder, rung in zip(self.ladders, self._used, strict=True))
         labels = dict(zip(self.strategies, (~np.isnan(self.support.y)).sum(axis=0).tolist(), strict=True))
         card = {**self.card, "task": self.task, "labels": labels, "served_by": self.strategies}
-        write_folder(Path(folder), (self.schema, ladders, self.stored()), known=KNOWN, card=card)
+        text = card_text(card, self.schema, self.targets)
+        write_folder(Path(folder), (self.schema, ladders, self.stored()), known=KNOWN, card=card, text=text)
 
     def stored(self) -> StoredTask:
         """All but what it shares with others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from sharewise.errors import OptionError, StorageError
 from sharewise.families import Model, Predictions
 from sharewise.problems import Problem, Schema, Target, check_encoder_form
 from sharewise.serving._adapted import AdaptedModel
+from sharewise.serving._card_text import card_text
 from sharewise.serving._equip import equipped, needs_encoder
 from sharewise.serving._folder import read_folder, write_folder
 from sharewise.serving._known import KNOWN, StoredTarget, StoredTask
 from sharewise.serving._naming import adapted_name, new_name, shown
+from sharewise.serving._plugged import Readable, allowed, check_content, to_write
 from sharewise.serving._rows import check_classes, framed, predictions, probabilities, read_rows
 from sharewise.serving._support import read_support
 from sharewise.serving._warm import warm
@@ -168,19 +170,25 @@ class DeployedModel:
         content: tuple[object, ...] = (self.model, self.schema, tuple(map(StoredTarget.of, self.targets)))
         if self.adapters:
             content = (*content, self.adapters, tuple(own.stored() for own in self.adapted.values()))
-        write_folder(Path(folder), content, known=KNOWN, card=self.card)
+        text = card_text(self.card, self.schema, self.targets)
+        write_folder(Path(folder), content, known=to_write(KNOWN), card=self.card, text=text)
 
     def export(self, path: str | Path, rows: object = None) -> Report:
-        """Write one ONNX file, raw rows in, checked beside this model; see `sharewise.serving.onnx.export_onnx`.
+        """Write one ONNX file, raw rows in, checked beside this model; see `sharewise.serving.onnx.export_onnx`. Of a
+        name that ends in ``.pt2`` a PyTorch program, encoded tensors in; see `sharewise.serving._program`.
 
         Args:
             path: Of the file.
             rows: A table to check it on too, beside rows drawn from what the model knows of its columns.
 
         Raises:
-            OptionError: It is a model that ONNX cannot hold, or the extra is missing.
+            OptionError: It is a model that such a file cannot hold, or the extra is missing.
             StorageError: The file cannot be written.
         """
+        if Path(path).suffix.lower() == ".pt2":
+            from sharewise.serving._program import export_program
+
+            return export_program(self, path, rows)
         from sharewise.serving.onnx import export_onnx
 
         return export_onnx(self, path, rows)
@@ -227,16 +235,21 @@ class DeployedModel:
         )
 
 
-def load(folder: str | Path, encoder: object = None) -> DeployedModel | AdaptedModel:
+def load(
+    folder: str | Path, encoder: object = None, *, plugins: Iterable[str] | str = ()
+) -> DeployedModel | AdaptedModel:
     """Read a model folder, or a study's ``--out`` folder that holds one. Executes nothing from it.
 
     Args:
         folder: Where it is; that of an adapted task gives its `AdaptedModel`.
         encoder: For a model of datasets the module it was made with, or one built the same way: its weights are
             stored, your code is not. They are put into a copy.
+        plugins: Names of other packages' methods that the model may be built with, beside those that the environment
+            names in SHAREWISE_PLUGINS: a folder by itself makes nothing of yours run.
 
     Raises:
-        StorageError: The folder is missing, damaged, foreign, or of a newer format.
+        StorageError: The folder is missing, damaged, foreign, or of a newer format; or it needs a plug-in that you do
+            not name, or that is not installed.
         OptionError: An encoder is missing, not needed, or has other parameters.
     """
     path = Path(folder)
@@ -247,7 +260,9 @@ def load(folder: str | Path, encoder: object = None) -> DeployedModel | AdaptedM
         raise StorageError(
             f"a model is a folder with a model.json; '{path}' cannot be opened ({error.strerror}). Check the path."
         ) from error
-    content, card = read_folder(path, known=KNOWN)
+    names = allowed(plugins)
+    content, card = read_folder(path, known=Readable(KNOWN, names))
+    check_content(content, names)
     try:
         made = _made(content, card)
     except StorageError:

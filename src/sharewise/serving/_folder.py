@@ -1,11 +1,17 @@
 """A model folder: written whole or not at all, read back only if every byte is as it was written.
 
     model.json            format, versions, card, the state's tree, the files with their checksums
+    card.md               the card for people
     arrays.safetensors    the arrays of the tree
     texts/000.txt         its long texts (LightGBM models), one file each
 
 ``model.json`` is one JSON object in a fixed layout (a line for each key) whose last key is the SHA-256 of
 the others; a reader writes it again and compares, so that a changed blank is noticed too.
+
+What is promised: a folder that was damaged in any way is refused in one sentence, or predicts what it did, bit for bit.
+One that was forged, with checksums that fit, may predict anything or fail when it predicts; nothing of it is run, and it
+neither ends the interpreter nor keeps it busy for ever. Checksums do not say who wrote a folder: load those of people
+whom you trust to tell the truth.
 """
 
 from __future__ import annotations
@@ -34,7 +40,7 @@ from sharewise.serving._state import Known, decode, encode
 
 FORMAT = "sharewise-model"
 VERSION = 1
-MODEL, ARRAYS, TEXTS = "model.json", "arrays.safetensors", "texts"
+MODEL, CARD, ARRAYS, TEXTS = "model.json", "card.md", "arrays.safetensors", "texts"
 KEYS = ("format", "version", "versions", "card", "tree", "files", "sha256")
 WATCHED = ("scikit-learn", "lightgbm")
 """Libraries whose fitted state is saved: another major.minor version is warned of."""
@@ -42,7 +48,9 @@ WATCHED = ("scikit-learn", "lightgbm")
 _TEXT_FILE = re.compile(r"texts/(\d{3,})\.txt")
 
 
-def write_folder(folder: Path, obj: object, *, known: Known, card: Mapping[str, Any]) -> None:
+def write_folder(
+    folder: Path, obj: object, *, known: Known, card: Mapping[str, Any], text: str | None = None
+) -> None:
     """Save ``obj`` as a model folder, in place of an older model of that name.
 
     Everything is written to a sibling folder, flushed to disk and renamed into place; an older model is
@@ -53,6 +61,7 @@ def write_folder(folder: Path, obj: object, *, known: Known, card: Mapping[str, 
         obj: Fitted state, see `sharewise.serving._state.encode`.
         known: Its dataclasses by name.
         card: What readers should know of the model: JSON-plain (str keys, lists, no tuples, finite numbers).
+        text: The card for people.
 
     Raises:
         StorageError: The state or card cannot be saved, the folder holds other things, or the disk refuses.
@@ -60,6 +69,8 @@ def write_folder(folder: Path, obj: object, *, known: Known, card: Mapping[str, 
     tree, arrays, texts = encode(obj, known)
     parts = {ARRAYS: save(arrays)} if arrays else {}
     parts |= {f"{TEXTS}/{key}.txt": text.encode("utf-8", "surrogatepass") for key, text in texts.items()}
+    if text is not None:
+        parts[CARD] = text.encode("utf-8", "replace")
     files = [{"path": path, "bytes": len(data), "sha256": _digest(data)} for path, data in parts.items()]
     head = {"format": FORMAT, "version": VERSION, "versions": versions(), "card": _plain(card)}
     try:
@@ -156,8 +167,8 @@ def _check_replaceable(target: Path) -> None:
     if not os.path.lexists(target):
         return
     names = {entry.name for entry in target.iterdir()} if target.is_dir() else {"a file"}
-    if names and (MODEL not in names or names - {MODEL, ARRAYS, TEXTS}):
-        other = ", ".join(sorted(names - {MODEL, ARRAYS, TEXTS})[:3]) or "no model"
+    if names and (MODEL not in names or names - {MODEL, CARD, ARRAYS, TEXTS}):
+        other = ", ".join(sorted(names - {MODEL, CARD, ARRAYS, TEXTS})[:3]) or "no model"
         raise StorageError(
             f"a model replaces an older model or an empty folder only; '{target}' holds {other}. "
             "Choose another folder."
@@ -249,7 +260,7 @@ def _listed(folder: Path, document: dict[str, Any]) -> list[tuple[str, int, str]
     for entry in document["files"]:
         match entry:
             case {"path": str(path), "bytes": int(size), "sha256": str(digest)}:
-                if path != ARRAYS and not _TEXT_FILE.fullmatch(path):
+                if path not in (ARRAYS, CARD) and not _TEXT_FILE.fullmatch(path):
                     _damaged(folder, f"it lists a file {path[:80]!r}, which no model has")
                 listed.append((path, size, digest))
             case _:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sharewise.errors import StorageError
 from sharewise.families import FAMILY_STATE, Part
-from sharewise.modalities import PiecewiseLinear, TabularEncoder
+from sharewise.modalities import TABULAR_STATE
 from sharewise.modalities.text import TEXT_STATE
 from sharewise.problems import Column, Schema, Table, Target
 from sharewise.strategies import STRATEGY_STATE
@@ -84,6 +84,7 @@ KNOWN: dict[str, type] = {
         *FAMILY_STATE,
         *STRATEGY_STATE,
         *NEW_TASK_STATE,
+        *TABULAR_STATE,
         *TEXT_STATE,
         Binary,
         BoxRows,
@@ -92,7 +93,6 @@ KNOWN: dict[str, type] = {
         MaskRows,
         Multiclass,
         Ordinal,
-        PiecewiseLinear,
         Regression,
         Schema,
         Segmentation,
@@ -101,7 +101,6 @@ KNOWN: dict[str, type] = {
         StoredTask,
         TagRows,
         Table,
-        TabularEncoder,
         Tagging,
     )
 }

@@ -66,17 +66,21 @@ def measure(model: DeployedModel, problem: Problem, folder: Path, *, retrained: 
         )
         many = as_given(problem, batch)
         batches = _timed(lambda place: model.predict(many), 3)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return Cost(
         float(np.median(singles)),
         float(np.quantile(singles, 0.99)),
         len(batch),
         float(np.median(batches)),
         len(singles),
-        size,
+        size_of(folder),
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         retrained,
     )
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _timed(call: Callable[[int], object], most: int) -> list[float]:

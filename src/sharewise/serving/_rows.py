@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sharewise.errors import OptionError, SharewiseWarning
 from sharewise.problems import Schema, Sentences, Table, Target
+from sharewise.problems._hub_dataset import is_hub_dataset
 from sharewise.tasks import Array, Classification, Kind, said
 
 
@@ -96,14 +97,15 @@ def probabilities(targets: Sequence[Target], values: Sequence[Array]) -> dict[st
 
 def framed(columns: Mapping[str, NDArray[Any]], like: object, schema: Schema) -> Any:
     """Columns as a frame of the kind of ``like``, with its index where it has one; pandas for arrays and datasets."""
-    if schema.shape is not None or isinstance(like, np.ndarray | Mapping | Sequence | Sentences):
+    plain = isinstance(like, np.ndarray | Mapping | Sequence | Sentences) or is_hub_dataset(like)
+    if schema.shape is not None or plain:
         import pandas
 
         return pandas.DataFrame(dict(columns))
     frame = nw.from_native(cast("Any", like), eager_only=True)
     backend = nw.get_native_namespace(frame)
-    plain = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
-    made = nw.from_dict(plain, backend=backend).to_native()
+    lists = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
+    made = nw.from_dict(lists, backend=backend).to_native()
     index = getattr(like, "index", None)
     if index is not None and hasattr(made, "set_axis"):
         made = made.set_axis(index, axis=0)

@@ -17,14 +17,16 @@ features. Memberships are boolean, one row a group.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
-from sklearn.ensemble import ExtraTreesRegressor
 
 from sharewise.strategies._group_design import Members
 from sharewise.tasks import Array
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesRegressor
 
 TREES = 30
 MOST_PAIRS = 4000
@@ -57,6 +59,8 @@ class Forecast:
         Args:
             best: ``(T,)`` each task's gain so far, at least 0, which its own model has.
         """
+        from scipy.special import ndtr
+
         ahead = self.mean - best
         z = ahead / self.spread
         density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
@@ -101,6 +105,8 @@ class Surrogate:
             hint: ``(T, T)``, zero on the diagonal.
             seed: Of the trees.
         """
+        from sklearn.ensemble import ExtraTreesRegressor
+
         seen = told & ~np.isnan(gains)
         y = gains[seen]
         scale = float(y.std()) or max(float(np.abs(y).max()), 1e-9)

@@ -6,11 +6,10 @@ Symbols: ``n`` rows, ``V`` grams, ``L`` levels (tasks), ``W`` columns of a predi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sharewise.families._parts import FEWEST_ROWS, fit_constant
 from sharewise.families._sample import Fit, Model, Predictions, Run, Sample
@@ -19,6 +18,9 @@ from sharewise.families.texts._features import TextFeatures
 from sharewise.families.texts._sparse import SparsePart, fit_part
 from sharewise.problems import Table
 from sharewise.tasks import Array, Kind
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 MOST_COLUMNS = 1_000_000
 """Copies of grams at most; beyond, only the grams that most rows of their task have are copied."""
@@ -53,6 +55,8 @@ class Copies:
 
     def augmented(self, X: sparse.csr_array, level: NDArray[np.intp]) -> sparse.csr_array:
         """``(n, V + L + c)``: what is common, whose row it is, the copies."""
+        from scipy import sparse
+
         rows = np.arange(X.shape[0], dtype=np.int32)
         whose = np.full(len(rows), INDICATOR, dtype=np.float32)
         of = sparse.csr_array((whose, (rows, level.astype(np.int32))), shape=(len(rows), self.levels))

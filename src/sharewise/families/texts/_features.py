@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sharewise.modalities import TabularEncoder
 from sharewise.modalities.text import Grams
 from sharewise.problems import Table
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 BESIDE_SCALE = 0.3
 """Of other columns' standardised numbers beside texts of length one: as strong as a few grams that tell much."""
@@ -54,6 +56,8 @@ class TextFeatures:
         return self._beside(texts, without_text(table))
 
     def _beside(self, texts: tuple[sparse.csr_array, ...], others: Table) -> sparse.csr_array:
+        from scipy import sparse
+
         if self.others is None:
             joined: sparse.csr_array = texts[0] if len(texts) == 1 else sparse.hstack(texts, format="csr")
             return joined

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from sharewise.families._cross_fit import choose_rows
 from sharewise.families._linear_alone import log_losses
 from sharewise.families._sample import Fold, Run
 from sharewise.tasks import Array, Classification, Kind
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 INVERSE_PENALTIES = (0.3, 1.5, 6.0, 25.0, 100.0)
 """Of logistic regression, strongest penalty first; texts have length one."""
@@ -111,11 +111,16 @@ class _Path:
         self.run.tick(fits=1)
         if isinstance(self.kind, Classification):
             return self._logistic(strength, self.kind)
+        from sklearn.linear_model import Ridge
+
         model = Ridge(strength, solver="sparse_cg", tol=1e-3).fit(self.X, self.y)
         intercept = np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64))
         return SparsePart(self.columns, np.atleast_2d(model.coef_).T.astype(np.float32), intercept)
 
     def _logistic(self, strength: float, kind: Classification) -> SparsePart:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
         seen, counts = np.unique(self.y, return_counts=True)
         codes = seen.astype(np.intp)
         weights = np.zeros((self.X.shape[1], kind.width), dtype=np.float32)

@@ -10,7 +10,6 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
 
 from sharewise.families._linear_alone import PENALTIES, fit_logistic
 from sharewise.families._parts import FEWEST_ROWS, LinearPart
@@ -93,6 +92,8 @@ def _second(X: Array, y: Array, kind: Kind, folds: tuple[Fold, ...], run: Run) -
     """A small dense model, and its held-out predictions ``(n, W)``."""
     if isinstance(kind, Classification):
         return fit_logistic(X, y, kind, folds, run)
+    from sklearn.linear_model import RidgeCV
+
     own = np.full((len(y), 1), np.nan)
     for train, valid in folds:
         own[valid, 0] = RidgeCV(alphas=PENALTIES).fit(X[train], y[train]).predict(X[valid])

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sharewise.errors import StorageError
 from sharewise.modalities.text._texts import clean_texts
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Hashes = NDArray[np.uint64]
 Rows = NDArray[np.int64]
@@ -95,6 +97,8 @@ class Grams:
 
     def transform(self, texts: Texts) -> sparse.csr_array:
         """``(n, V)`` float32."""
+        from scipy import sparse
+
         column = clean_texts(texts, LONGEST)
         words = _weighted(column, _words, self.words, self.word_weights)
         letters = _weighted(column, _letters, self.letters, self.letter_weights)
@@ -113,6 +117,8 @@ def _distinct(rows: Rows, hashes: Hashes) -> Hashes:
 
 def _weighted(column: list[str], sort: Sort, known: Hashes, weights: NDArray[np.float32]) -> sparse.csr_array:
     """TF-IDF ``(n, V)`` of one sort of grams, rows of length one."""
+    from scipy import sparse
+
     parts: list[sparse.csr_array] = []
     size = len(known)
     for (rows, hashes), count in _read_counted(column, sort):

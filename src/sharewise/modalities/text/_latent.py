@@ -10,7 +10,6 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
 
 from sharewise.modalities.text._grams import Grams, Texts
 
@@ -34,6 +33,8 @@ class LatentText:
     @classmethod
     def fit(cls, texts: Texts, dimensions: int) -> LatentText:
         """At most so many dimensions; fewer where texts or grams are few."""
+        from sklearn.decomposition import TruncatedSVD
+
         grams = Grams.fit(texts)
         X = grams.transform(texts)
         size = min(dimensions, X.shape[1] - 1, X.shape[0] - 1)

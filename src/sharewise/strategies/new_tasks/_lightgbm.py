@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
 
-import lightgbm
 import numpy as np
 
 from sharewise.families import Configuration, Run
+from sharewise.families._booster_text import grown, predicted
 from sharewise.families._boosting import booster_params
 from sharewise.tasks import Array, Kind
 
@@ -20,15 +19,9 @@ MOST_ROUNDS = 600
 PATIENCE = 30
 
 
-@lru_cache(maxsize=64)
-def _booster(text: str) -> lightgbm.Booster:
-    return lightgbm.Booster(model_str=text)
-
-
 def raw_scores(text: str, X: Array) -> Array:
     """``(n, W)`` sums of the trees of a model given as LightGBM's text."""
-    values = np.asarray(_booster(text).predict(X, num_threads=1, raw_score=True), dtype=np.float64)
-    return values if values.ndim == 2 else values[:, None]
+    return predicted(text, X, raw=True)
 
 
 def grow_booster(
@@ -46,6 +39,8 @@ def grow_booster(
         train, valid: Features ``(n, P)``, labels ``(n,)``, and raw scores ``(n, W)`` to start from, or None.
         until: CPU time of the process, in seconds, at which growing ends.
     """
+    import lightgbm
+
     rows = len(train[1])
     params = booster_params(
         kind,
@@ -73,7 +68,7 @@ def grow_booster(
         if round_ + 1 - best >= PATIENCE or time.process_time() > until:
             break
     run.tick(fits=1)
-    return str(booster.model_to_string(num_iteration=max(best, 1)))
+    return grown(booster.model_to_string(num_iteration=max(best, 1)))
 
 
 def _flat(scores: Array | None) -> Array | None:

@@ -47,6 +47,9 @@ CLASSES: tuple[Listed, ...] = (
 )
 """Of long tables whose labels are classes."""
 
+PLUGGED = 1
+"""From which effort on learners of other packages compete, as their constructors have them."""
+
 
 @final
 class MetaLearned(NewTaskStrategy):
@@ -78,7 +81,8 @@ def network_configurations(sample: TaskSample, effort: int) -> tuple[Configurati
     kind = "regression" if sample.classes is None else "classification"
     tensors = sample.table.reads_tensors
     found = []
-    for least, entry in listed:
+    plugged = [(PLUGGED, Configuration(name)) for name in META_LEARNERS.plugins()]
+    for least, entry in (*listed, *plugged):
         learner = META_LEARNERS.get(entry.learner)
         if learner is None or kind not in learner.serves:
             continue

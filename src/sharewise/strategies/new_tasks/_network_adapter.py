@@ -81,6 +81,11 @@ class NetworkAdapter(Adapter):
         return found.with_encoder(own_encoder) if inputs.raw else found
 
     @property
+    def built_by(self) -> tuple[str, str]:
+        """Which entry point's learner it is."""
+        return "sharewise.meta_learners", self.learner
+
+    @property
     def needs_encoder(self) -> bool:
         """Whether the user's module is missing, as after loading."""
         return self.inputs.raw and self.own is None

@@ -10,20 +10,22 @@ two dozen. A column of tensors stays as it is, for the user's own encoder.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from sharewise.modalities import Style, TabularEncoder
 from sharewise.problems import Column, Table
 from sharewise.strategies.new_tasks._text_grams import ProjectedText, fit_text
 
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
 FURTHEST = 5.0
 """Standardised numbers are cut here, so that one odd cell does not send an inner loop astray."""
 TEXT_WIDTH = 1024
-Text: TypeAlias = Pipeline | ProjectedText
+Text: TypeAlias = "Pipeline | ProjectedText"
 MISSING = "(missing)"
 
 

@@ -213,12 +213,9 @@ def columns_of(inputs: NetworkInputs) -> list[int]:
     if inputs.columns is not None:
         numbers, categories = inputs.columns.numbers, inputs.columns.categories
         if numbers is not None:
-            fill = numbers.named_steps["fill"]
-            gaps = fill.indicator_.features_.tolist() if fill.indicator_ is not None else []
-            found += [*range(fill.n_features_in_), *gaps]
+            found += numbers.columns
         if categories is not None:
             first = max(found, default=-1) + 1
-            names = categories.get_feature_names_out([str(at) for at in range(categories.n_features_in_)])
-            found += [first + int(name.split("_", 1)[0]) for name in names]
+            found += [first + column for column in categories.columns]
     first = max(found, default=-1) + 1
     return [*found, *range(first, first + inputs.shape[0] - len(found))]

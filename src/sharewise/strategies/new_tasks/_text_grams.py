@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import Normalizer
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import Pipeline
 
 PLACES = 4
 LARGEST_LATENT = 256
@@ -53,6 +52,8 @@ class ProjectedText:
     @classmethod
     def fit(cls, documents: Sequence[str], width: int) -> ProjectedText:
         """The vocabulary of these documents; the projection is drawn, not learnt."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         grams = TfidfVectorizer(**GRAMS).fit(documents)
         size = (len(grams.vocabulary_), PLACES)
         rng = np.random.default_rng(0)
@@ -61,6 +62,8 @@ class ProjectedText:
 
     def transform(self, documents: Sequence[str]) -> NDArray[np.float64]:
         """``(n, P)``, of length one."""
+        from scipy import sparse
+
         rows = np.repeat(np.arange(len(self.places)), PLACES)
         entries = (self.signs.ravel().astype(np.float64), (rows, self.places.ravel()))
         onto = sparse.csr_matrix(entries, shape=(len(self.places), self.width))
@@ -74,6 +77,11 @@ def fit_text(documents: Sequence[str], width: int) -> Pipeline | ProjectedText:
     """A map of documents to at most ``width`` coordinates, of length one."""
     if width > LARGEST_LATENT:
         return ProjectedText.fit(documents, width)
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import Normalizer
+
     grams = TfidfVectorizer(**GRAMS)
     values = grams.fit_transform(documents)
     size = max(1, min(width, values.shape[1] - 1, len(documents) - 1))

@@ -17,6 +17,7 @@ from sharewise.tasks import Array
 from sharewise.verdicts._course import left_note
 from sharewise.verdicts._decide import Decision, decide
 from sharewise.verdicts._deploy import deployment
+from sharewise.verdicts._distillable import offer
 from sharewise.verdicts._evidence import Evidence
 from sharewise.verdicts._insight import NOTHING, Insight
 from sharewise.verdicts._limited import limited, record
@@ -85,6 +86,7 @@ def conclude(
     because = reasons(problem, evidence, decision, insight)
     because[1:1] = [] if kept is None else limit_reasons(kept, evidence)
     would_change = changes(problem, evidence, decision, insight)
+    would_change += offer(problem, evidence, decision.deploy, kept)
     choice = _choice(evidence, decision)
     per_task = _per_task(problem, evidence, decision)
     deployed = sorted(set(decision.deploy))
@@ -168,6 +170,7 @@ def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[
             "interval": None,
             "p_adjusted": None,
             "scores": scores,
+            "served": _served(evidence, decision.deploy[place], place),
         }
         if decision.tasks:
             one = decision.tasks[place]
@@ -181,6 +184,13 @@ def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[
         found[task.name] = entry
     record: dict[str, dict[str, Any]] = plain(found)
     return record
+
+
+def _served(evidence: Evidence, row: int, task: int) -> dict[str, Any]:
+    """What the row that serves a task scored, and the share of the constant's error that it removed."""
+    scores = evidence.scores[:, row]
+    removed = evidence.summarise(evidence.removed(scores)[:, task])
+    return {"score": _mean(scores[:, task]), "removed": removed.mean, "interval": removed.interval}
 
 
 def _table(problem: Problem, evidence: Evidence, insight: Insight) -> list[dict[str, Any]]:

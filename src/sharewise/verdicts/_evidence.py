@@ -134,6 +134,10 @@ class Evidence:
 
     def skill(self, scores: Array) -> Array:
         """``(J,)`` share of the constant's error removed, mean over tasks."""
+        return mean_over_tasks(self.removed(scores))
+
+    def removed(self, scores: Array) -> Array:
+        """``(J, T)`` share of the constant's error removed."""
         floor = self.place(f"{CONSTANT}/none")
         assert floor is not None
         constant = mean_known(self.scores[:, floor])
@@ -141,7 +145,7 @@ class Evidence:
         for task, metric in enumerate(self.metrics):
             for row in np.flatnonzero(~np.isnan(scores[:, task])):
                 found[row, task] = metric.skill(scores[row, task], constant[task])
-        return mean_over_tasks(found)
+        return found
 
 
 def meets(limits: Limits, candidate: Candidate) -> bool:

@@ -17,9 +17,11 @@ array([0.8, 0.2])
 A Pareto front is a training for each of `aims_of` a `preference_lattice`; `ParetoFront.of` keeps what is worth showing.
 
 A method of your own subclasses `Scalarizer` or `Weighting` and joins the shipped tests in one line:
-``sharewise.balancing.conformance.check_balancer(MyMethod)``.
+``sharewise.balancing.conformance.check_balancer(MyMethod)``. A package that names it under the entry points
+``sharewise.balancers`` has it in `BALANCERS` and in studies wherever it is installed.
 """
 
+from sharewise._plugins import Registry, subclass_of
 from sharewise.balancing._aligned_mtl import AlignedMTL
 from sharewise.balancing._backward import backward
 from sharewise.balancing._balanced import Balanced
@@ -45,13 +47,19 @@ from sharewise.balancing._uncertainty import Uncertainty
 from sharewise.balancing._upgrad import UPGrad
 from sharewise.balancing._weighted import Weighted
 
-BALANCERS: dict[str, type[Balancer]] = {
-    method.name: method
-    for method in (
-        *(Sum, Weighted, Uncertainty, DWA, RLW, GeometricMean, IMTLL, STCH, FAMO),
-        *(MGDA, PCGrad, GradVac, CAGrad, IMTLG, NashMTL, AlignedMTL, UPGrad, FairGrad, DBMTL, GradNorm),
-    )
-}
+BALANCERS: Registry[type[Balancer]] = Registry(
+    "sharewise.balancers",
+    "balancer",
+    {
+        method.name: method
+        for method in (
+            *(Sum, Weighted, Uncertainty, DWA, RLW, GeometricMean, IMTLL, STCH, FAMO),
+            *(MGDA, PCGrad, GradVac, CAGrad, IMTLG, NashMTL, AlignedMTL, UPGrad, FairGrad, DBMTL, GradNorm),
+        )
+    },
+    subclass_of(Balancer),
+)
+"""By name; with those of installed packages."""
 
 __all__ = [
     "BALANCERS",

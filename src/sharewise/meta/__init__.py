@@ -23,9 +23,11 @@ are tensors with masks for uneven sizes. `meta_train` learns across tasks, `eval
 torch.Size([50, 5])
 
 `META_LEARNERS` has the learners by name. One of your own subclasses `MetaLearner` and joins the shipped tests in one
-line: ``sharewise.meta.conformance.check_meta_learner``.
+line: ``sharewise.meta.conformance.check_meta_learner``; a package names it under the entry points
+``sharewise.meta_learners``.
 """
 
+from sharewise._plugins import Registry, subclass_of
 from sharewise.meta._anil import ANIL
 from sharewise.meta._backbone import conv4
 from sharewise.meta._base import Adapted, Kind, MetaLearner, State
@@ -59,16 +61,21 @@ from sharewise.meta._transfer_train import transfer_train
 from sharewise.meta._transformer_process import TransformerProcess
 from sharewise.meta._views import Views
 
-META_LEARNERS: dict[str, type[MetaLearner]] = {
-    learner.name: learner
-    for learner in (
-        *(Prototypes, Ridge, LDA, Logistic),
-        *(MAML, FirstOrderMAML, ANIL, Reptile, MetaSGD),
-        *(BayesianHead, ConditionalProcess, TransformerProcess, Transfer),
-        *(Neighbours, FromScratch, Constant),
-    )
-}
-"""By name."""
+META_LEARNERS: Registry[type[MetaLearner]] = Registry(
+    "sharewise.meta_learners",
+    "learner",
+    {
+        learner.name: learner
+        for learner in (
+            *(Prototypes, Ridge, LDA, Logistic),
+            *(MAML, FirstOrderMAML, ANIL, Reptile, MetaSGD),
+            *(BayesianHead, ConditionalProcess, TransformerProcess, Transfer),
+            *(Neighbours, FromScratch, Constant),
+        )
+    },
+    subclass_of(MetaLearner),  # type: ignore[type-abstract]
+)
+"""By name; with those of installed packages."""
 
 __all__ = [
     "ANIL",

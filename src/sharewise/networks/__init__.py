@@ -18,6 +18,7 @@ folds, or the joint networks of all folds, train as one program.
 torch.Size([20, 5, 2])
 """
 
+from sharewise._plugins import Registry, subclass_of
 from sharewise.networks._adapters import Adapters
 from sharewise.networks._base import Features, MultiTaskNetwork, Size, feature_tensors
 from sharewise.networks._conditioned import Conditioned
@@ -34,18 +35,25 @@ from sharewise.networks._ple import PLE
 from sharewise.networks._stacked import Pass, StackedMLP
 from sharewise.networks._stacked_heads import StackedHeads, heads
 
-ARCHITECTURES: dict[str, type[MultiTaskNetwork]] = {
-    "hard_sharing": HardSharing,
-    "mmoe": MMoE,
-    "ple": PLE,
-    "cross_stitch": CrossStitch,
-    "mtan": MTAN,
-    "dselect_k": DSelectK,
-    "conditioned": Conditioned,
-    "adapters": Adapters,
-    "low_rank": LowRank,
-}
-"""By name, for whoever searches over them: each is called with an encoder and heads."""
+ARCHITECTURES: Registry[type[MultiTaskNetwork]] = Registry(
+    "sharewise.architectures",
+    "architecture",
+    {
+        "hard_sharing": HardSharing,
+        "mmoe": MMoE,
+        "ple": PLE,
+        "cross_stitch": CrossStitch,
+        "mtan": MTAN,
+        "dselect_k": DSelectK,
+        "conditioned": Conditioned,
+        "adapters": Adapters,
+        "low_rank": LowRank,
+    },
+    subclass_of(MultiTaskNetwork),  # type: ignore[type-abstract]
+    reserved=("mlp", "encoder"),
+)
+"""By name, with those of installed packages (entry points ``sharewise.architectures``), for whoever searches over them:
+each is called with an encoder and heads."""
 
 __all__ = [
     "ARCHITECTURES",

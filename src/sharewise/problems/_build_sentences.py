@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sharewise.errors import DataError, OptionError
 from sharewise.problems._build import one_task
+from sharewise.problems._hub_dataset import is_hub_dataset, sentences_of
 from sharewise.problems._names import counted, listed, nearest
 from sharewise.problems._new_sentences import as_column
 from sharewise.problems._problem import Problem, Target, Task
@@ -48,6 +49,8 @@ def build(
         DataError: A rule is broken; the message says which, where, and the way out.
         OptionError: A column, kind, metric or group is unknown or does not fit.
     """
+    if is_hub_dataset(sentences):
+        sentences = sentences_of(sentences, list(kinds) if isinstance(kinds, Mapping) else None)
     if not isinstance(sentences, Sentences):
         raise OptionError(
             f"from_sentences takes sharewise.problems.Sentences; got {type(sentences).__name__}. Read a file with "

@@ -15,7 +15,7 @@ from sharewise.problems._sentence_files import holds_sentences, problem_of_sente
 PROBLEM_KEYS = ("data", "targets", "task", "group", "time", "drop", "kinds", "metric", "pictures", "size")
 OPTION_KEYS = (
     "question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope",
-    "max_latency", "max_size", "independent_updates", "out", "quiet",
+    "max_latency", "max_size", "independent_updates", "log", "out", "quiet",
 )  # fmt: skip
 """Keys handed on as they are to `sharewise.compare`."""
 

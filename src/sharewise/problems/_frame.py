@@ -11,6 +11,7 @@ import numpy as np
 
 from sharewise.errors import DataError
 from sharewise.problems._cells import Cells, from_array, from_categories, from_objects
+from sharewise.problems._hub_dataset import Held, columns_of, is_hub_dataset
 from sharewise.problems._names import listed
 
 
@@ -21,7 +22,8 @@ class Frame:
     Attributes:
         names: Of the columns, in the user's order, without doubles.
         n_rows: Rows.
-        columns: What `cells` reads, one a column: narwhals series or NumPy arrays.
+        columns: What `cells` reads, one a column: narwhals series, NumPy arrays, or what a dataset holds in place of
+            plain cells.
         positional: Whether the user's table had no names (a NumPy array).
     """
 
@@ -37,12 +39,21 @@ class Frame:
             DataError: Its cells hold lists, dictionaries, bytes or the like.
         """
         column = self.columns[self._places[name]]
+        if isinstance(column, Held):
+            raise DataError(column.refusal)
         return from_array(name, column) if isinstance(column, np.ndarray) else _from_series(name, column)
 
     def objects(self, name: str) -> list[Any]:
         """The cells of that column as they are, also lists."""
         column = self.columns[self._places[name]]
+        if isinstance(column, Held):
+            return column.read()
         return list(column.tolist() if isinstance(column, np.ndarray) else column.to_list())
+
+    def holds_pictures(self, name: str) -> bool:
+        """Whether the cells of that column are pictures, which `objects` gives."""
+        column = self.columns[self._places[name]]
+        return isinstance(column, Held) and column.pictures
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
@@ -53,7 +64,7 @@ class Frame:
 
 
 def open_frame(data: object) -> Frame:
-    """Columns of a pandas, polars or pyarrow table, a dictionary of columns, or a NumPy array.
+    """Columns of a pandas, polars or pyarrow table, a dataset of Hugging Face, a dictionary of columns, or a NumPy array.
 
     Raises:
         DataError: It is none of these, or two columns share a name.
@@ -64,6 +75,8 @@ def open_frame(data: object) -> Frame:
         data = np.asarray(np.ma.filled(data.astype(object), None))
     if isinstance(data, np.ndarray):
         return _from_numpy(data)
+    if is_hub_dataset(data):
+        return _from_dataset(data)
     if isinstance(data, dict):
         data = _from_dict(data)
 
@@ -99,6 +112,14 @@ def _refuse_doubles(names: tuple[str, ...]) -> None:
     doubles = [name for name, count in Counter(names).items() if count > 1]
     if doubles:
         raise DataError(f"column names must be unique; {listed(doubles)} came twice or more. Rename them.")
+
+
+def _from_dataset(data: object) -> Frame:
+    import narwhals as nw
+
+    columns = columns_of(data)
+    read = (c if isinstance(c, Held) else nw.from_native(c, series_only=True) for c in columns.values())
+    return Frame(tuple(columns), len(data), tuple(read))  # type: ignore[arg-type]
 
 
 def _from_dict(data: dict[Any, Any]) -> object:

@@ -83,5 +83,7 @@ def _cells(table: Any, column: str) -> list[Any]:
             f"a table of pictures holds their column '{column}'; it holds {listed(frame.names)}."
             f"{nearest(column, frame.names)} Rename it, or pass the paths by themselves."
         )
+    if frame.holds_pictures(column):
+        return frame.objects(column)
     paths: list[Any] = as_words(frame.cells(column)).tolist()
     return paths

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sharewise.errors import DataError
+from sharewise.problems._hub_dataset import is_hub_dataset, sentences_of
 from sharewise.problems._names import listed
 from sharewise.problems._sentences import Sentences
 from sharewise.problems._table import Column
@@ -20,13 +21,14 @@ def read_sentences(given: object, name: str = "sentence") -> NDArray[np.object_]
     """The words of every sentence ``(N,)``, tuples, none of them empty.
 
     Args:
-        given: `Sentences`; a list of lists of words; or a pandas, polars or pyarrow table whose column ``name`` holds
-            lists of words.
+        given: `Sentences`; a list of lists of words; a dataset of Hugging Face; or a pandas, polars or pyarrow table whose
+            column ``name`` holds lists of words.
         name: Of the column.
 
     Raises:
         DataError: There is no sentence, or one is empty or no list of words; the message says which.
     """
+    given = sentences_of(given) if is_hub_dataset(given) else given
     if isinstance(given, Sentences):
         return as_column(name, given.words).values
     rows = _rows(given, name)

@@ -20,6 +20,7 @@ from sharewise.problems._names import counted, listed, nearest
 from sharewise.problems._schema import Schema
 from sharewise.problems._table import Column
 from sharewise.problems.pictures import SUFFIXES, Pictures, decoding_for, form_of, read_column
+from sharewise.problems.pictures._sources import Source
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class PictureColumn:
 
     Attributes:
         name: Of the column.
-        paths: ``(N,)`` files, None for gaps.
+        paths: ``(N,)`` files or what they would hold, None for gaps.
         beside: Features that are not read, since it is.
         size, channels: As asked for.
     """
 
     name: str
-    paths: tuple[Path | None, ...]
+    paths: tuple[Source, ...]
     beside: tuple[str, ...]
     size: object = None
     channels: object = None
@@ -52,7 +53,8 @@ class PictureColumn:
         """
         sources = [self.paths[row] for row in rows]
         found = read_all(sources, decoding_for(sources, size=self.size, channels=self.channels, dense=False))
-        notes.append(f"Column '{self.name}' is read as names of pictures.")
+        named = any(isinstance(source, Path) for source in sources)
+        notes.append(f"Column '{self.name}' is read as {'names of pictures' if named else 'pictures'}.")
         if self.beside:
             notes.append(
                 f"{counted(len(self.beside), 'column')} beside the pictures not read in this version: {listed(self.beside)}."
@@ -102,7 +104,8 @@ def picture_column(
             )
         return _opened(frame, name, features, size, channels, root)
     named = [name for name in features if _names_pictures(frame, name)]
-    there = [name for name in named if _any_there(frame, name, root)]
+    there = [name for name in features if frame.holds_pictures(name)]
+    there += [name for name in named if _any_there(frame, name, root)]
     if not there and len(features) == 1:
         there = named  # there is nothing else to learn from: reading tells which file is not there
     if len(there) > 1:
@@ -124,13 +127,16 @@ def picture_column(
 def _opened(
     frame: Frame, name: str, features: Sequence[str], size: object, channels: object, root: str | Path
 ) -> PictureColumn:
-    paths = read_column(as_words(frame.cells(name)).tolist(), root)
+    cells = frame.objects(name) if frame.holds_pictures(name) else as_words(frame.cells(name)).tolist()
+    paths = read_column(cells, root)
     if all(path is None for path in paths):
         raise DataError(f"a column of pictures names files; '{name}' is empty. Name another column.")
     return PictureColumn(name, paths, tuple(other for other in features if other != name), size, channels)
 
 
 def _names_pictures(frame: Frame, name: str) -> bool:
+    if frame.holds_pictures(name):
+        return False
     cells = frame.cells(name)
     if cells.form != "word" or cells.mixed:
         return False
@@ -141,7 +147,7 @@ def _names_pictures(frame: Frame, name: str) -> bool:
 def _any_there(frame: Frame, name: str, root: str | Path) -> bool:
     for path in read_column(frame.cells(name).values.tolist(), root):
         try:
-            if path is not None and path.is_file():
+            if isinstance(path, Path) and path.is_file():
                 return True
         except OSError:  # a name too long, a folder that may not be entered
             continue

@@ -101,7 +101,7 @@ class Problem:
         channels: int | None = None,
         root: str | Path = ".",
     ) -> Problem:
-        """A problem from a pandas, polars or pyarrow table, or a 2-D NumPy array.
+        """A problem from a pandas, polars or pyarrow table, a dataset of Hugging Face, or a 2-D NumPy array.
 
         A single target with three classes or more, and no task column, is a pool of classes: for
         ``question="new"``, where tasks are draws of some of them.
@@ -191,7 +191,8 @@ class Problem:
         """A wide problem from sentences with tags: a task a column of tags.
 
         Args:
-            sentences: `Sentences`, as `read_conllu`, `read_conll` and `read_iob2` give them.
+            sentences: `Sentences`, as `read_conllu`, `read_conll` and `read_iob2` give them; or a dataset of Hugging
+                Face with a column of words and columns of tags.
             kinds: ``tagging`` (a tag a word) or ``spans`` (IOB2) by column, for the columns to be tasks; None for all
                 columns, those in IOB2 being spans.
             group: ``document`` keeps sentences of one text on one side of every split where they name their text;

@@ -9,8 +9,6 @@ import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from sharewise.errors import DataError
 from sharewise.problems._names import counted
@@ -30,6 +28,9 @@ def joined(
     Raises:
         DataError: All rows hang together.
     """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     seen: dict[bytes, int] = {}
     first = np.array([seen.setdefault(_digest(picture), row) for row, picture in enumerate(pixels)])
     again = np.flatnonzero(first != np.arange(len(first)))

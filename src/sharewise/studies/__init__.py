@@ -17,6 +17,8 @@ from sharewise.studies._execution import Workers, default_workers, make_workers
 from sharewise.studies._findings import Findings
 from sharewise.studies._group_record import GroupsFound
 from sharewise.studies._limits import FREE, Limits, in_bytes
+from sharewise.studies._log import StudyLog, StudyLogger
+from sharewise.studies._mlflow import MLflowStudy
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress, make_progress
 from sharewise.studies._protocol import (
@@ -29,7 +31,9 @@ from sharewise.studies._protocol import (
     rounds_at_most,
 )
 from sharewise.studies._race import ERROR_RATE, LOOKS, Left
+from sharewise.studies._scores import Scores
 from sharewise.studies._storage import TrialStore, ledger_line
+from sharewise.studies._tensorboard import TensorBoardStudy
 from sharewise.studies._trial import CONSTANT, Recipe, Result, Spec, run_trial, specs_for
 
 __all__ = [
@@ -50,13 +54,18 @@ __all__ = [
     "GroupsFound",
     "Left",
     "Limits",
+    "MLflowStudy",
     "Plan",
     "Progress",
     "Protocol",
     "Recipe",
     "Result",
     "Round",
+    "Scores",
     "Spec",
+    "StudyLog",
+    "StudyLogger",
+    "TensorBoardStudy",
     "TrialStore",
     "Workers",
     "assemble",

@@ -83,7 +83,7 @@ def assemble(problem: Problem, around: Round, results: Sequence[Result]) -> list
     names = [result.spec for result in done]
     floor = np.array([evidence.constant])
     found = [_candidate(evidence, CONSTANT, NO_FAMILY, False, floor, picked(evidence, floor, by_task=False))]
-    for name, strategy in STRATEGIES.items():
+    for name, strategy in STRATEGIES.among(spec.strategy for spec in names):
         families = list(dict.fromkeys(spec.family for spec in names if spec.strategy == name))
         for family in families:
             places = places_of(names, [(name, family)])
@@ -112,10 +112,9 @@ def picking(evidence: HeldOut, strategy: Strategy, family: str, places: Places) 
     if strategy.choice != "group":
         return picked(evidence, places, by_task=strategy.choice == "task")
     names = [result.spec for result in evidence.results]
-    alone = places_of(names, [(n, family) for n, s in STRATEGIES.items() if not s.shares])
-    whole = places_of(
-        names, [(n, family) for n, s in STRATEGIES.items() if s.shares and s.choice == "problem"]
-    )
+    there = tuple(STRATEGIES.among(spec.strategy for spec in names))
+    alone = places_of(names, [(n, family) for n, s in there if not s.shares])
+    whole = places_of(names, [(n, family) for n, s in there if s.shares and s.choice == "problem"])
     return _grouped(evidence, alone, np.concatenate([whole, places])) if len(alone) else None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sharewise.problems import Problem
 from sharewise.studies._execution import Workers
 from sharewise.studies._jobs import trial_jobs
+from sharewise.studies._log import NO_LOG, StudyLog
 from sharewise.studies._plan import Clock
 from sharewise.studies._progress import Progress
 from sharewise.studies._protocol import Plan, Protocol, outer_rows
@@ -25,6 +26,7 @@ class Bench:
         workers: Who fits.
         clock: How long there is.
         progress: Who is told.
+        log: Who is told every trial and its scores.
     """
 
     problem: Problem
@@ -33,6 +35,7 @@ class Bench:
     workers: Workers
     clock: Clock
     progress: Progress
+    log: StudyLog = NO_LOG
 
     def train_rows(self) -> int:
         """Training rows of an outer fold."""
@@ -64,6 +67,7 @@ class Bench:
     def keep(self, result: Result) -> None:
         """Enter a trial that ended, and tell."""
         self.store.add(result)
+        self.log.trial(result)
         spec = result.spec
         self.progress.advance(f"{spec.strategy} {spec.family}, round {spec.index + 1}")
         if result.status == "failed":

@@ -14,6 +14,7 @@ from distributed import get_worker
 from distributed.diagnostics.plugin import SchedulerPlugin, WorkerPlugin
 
 import sharewise
+from sharewise._plugins import GROUPS, declared
 from sharewise.errors import WorkerError
 from sharewise.problems import Problem
 from sharewise.studies._execution import one_thread, warm_up
@@ -25,13 +26,16 @@ _one_at_a_time = threading.Lock()
 
 
 def installed() -> dict[str, str]:
-    """Versions that must agree on all machines, or trials of one study could not be compared."""
+    """Versions that must agree on all machines, those of plug-ins included, or trials of one study could not be
+    compared."""
     found = {"sharewise": sharewise.__version__, "Python": "{}.{}".format(*sys.version_info)}
     for name in _LIBRARIES:
         try:
             found[name] = version(name).partition("+")[0]  # torch 2.13.0+cpu is torch 2.13.0
         except PackageNotFoundError:
             found[name] = "none"
+    for plugin in (one for group in GROUPS for one in declared(group)):
+        found[plugin.package] = plugin.version
     return found
 
 

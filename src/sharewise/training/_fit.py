@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sharewise.balancing import Sum
+from sharewise.balancing import BALANCERS, Sum
 from sharewise.balancing._backward import Mode
 from sharewise.balancing._torchjd import rule_of
 from sharewise.errors import OptionError
@@ -89,7 +89,7 @@ def fit(
         validation: Loaders of rows to judge by, in either form; never trained on. Without them nothing is
             judged, stopped early, or kept but the last weights.
         epochs: At most. With inputs of their own an epoch has as many batches as all loaders together.
-        balancer: Of `sharewise.balancing`, or of TorchJD; the plain sum without one.
+        balancer: Of `sharewise.balancing`, or its name there, or of TorchJD; the plain sum without one.
         mode: How a gradient balancer looks at gradients, see `sharewise.balancing.backward`.
         scale: What a task's loss is divided by before balancing. ``constant``: the loss of the best constant
             prediction on its training labels (variance, or entropy), so that losses without a common unit
@@ -151,6 +151,7 @@ def fit(
     )
     kinds = _checked(network, tasks, options, validation)
     balancer = Sum() if balancer is None else balancer
+    balancer = BALANCERS.named(balancer)() if isinstance(balancer, str) else balancer
     rule_of(balancer)  # refuses what is no balancer
     device = next(iter(network.parameters()), torch.zeros(())).device
     devices = Devices(device, fabric)

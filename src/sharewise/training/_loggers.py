@@ -26,7 +26,7 @@ class TensorBoardLogger:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        writer = _fetch("torch.utils.tensorboard", "tensorboard", "tensorboard").SummaryWriter
+        writer = fetch("torch.utils.tensorboard", "tensorboard", "tensorboard").SummaryWriter
         self._writer: Any = writer(log_dir=os.fspath(folder))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -50,24 +50,33 @@ class MLflowLogger:
     """
 
     def __init__(self, experiment: str, *, uri: str | None = None, run: str | None = None) -> None:
-        client = _fetch("mlflow.tracking", "mlflow-skinny", "mlflow").MlflowClient
+        client = fetch("mlflow.tracking", "mlflow-skinny", "mlflow").MlflowClient
         self._client: Any = client(tracking_uri=uri)
         found = self._client.get_experiment_by_name(experiment)
         number = found.experiment_id if found else self._client.create_experiment(experiment)
         self.run_id: str = self._client.create_run(number, run_name=run).info.run_id
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes them; a name keeps letters, digits and ``_-. /``, as MLflow asks."""
+        """Writes them."""
         for name, value in values.items():
-            plain = "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
-            self._client.log_metric(self.run_id, plain, value, step=step)
+            self._client.log_metric(self.run_id, plain_name(name), value, step=step)
 
     def close(self) -> None:
         """Ends the run."""
         self._client.set_terminated(self.run_id)
 
 
-def _fetch(module: str, package: str, extra: str) -> Any:
+def plain_name(name: str) -> str:
+    """A metric's name with letters, digits and ``_-. /``, as MLflow asks."""
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
+
+
+def fetch(module: str, package: str, extra: str) -> Any:
+    """A module of an extra.
+
+    Raises:
+        OptionError: The extra is not installed.
+    """
     try:
         return import_module(module)
     except ImportError as error:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sharewise.errors import DataError, OptionError, StorageError
 from sharewise.problems.pictures._decoding import Decoding
 from sharewise.problems.pictures._pillow import decode_array, decode_file
-from sharewise.problems.pictures._sources import is_array, read_arrays, read_column
+from sharewise.problems.pictures._sources import Encoded, is_array, read_arrays, read_column
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -143,7 +143,7 @@ def _decoded(source: Any, decoding: Decoding, row: int) -> tuple[NDArray[np.uint
         raise DataError(
             f"row {row}: a picture has a path; there is none here. Name a file or leave the row out."
         )
-    if isinstance(source, Path):
+    if isinstance(source, Path | Encoded):
         return decode_file(source, decoding)
     return decode_array(source, decoding, f"picture {row}")
 
@@ -158,6 +158,8 @@ def _stamp(source: Any) -> int:
         except OSError:
             return 0
         told = f"{found.st_size} {found.st_mtime_ns}".encode()
+    elif isinstance(source, Encoded):
+        told = source.data
     else:
         told = f"{source.dtype} {source.shape}".encode() + np.ascontiguousarray(source).tobytes()
     return int.from_bytes(hashlib.blake2b(told, digest_size=7).digest(), "little") + 1

@@ -10,6 +10,7 @@ Symbols: as in `_decoding`.
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from sharewise.errors import DataError, OptionError
 from sharewise.problems.pictures._decoding import Decoding
+from sharewise.problems.pictures._sources import Encoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,8 +47,8 @@ def pillow() -> Any:
     return Image
 
 
-def decode_file(path: Path, decoding: Decoding) -> tuple[Bytes, tuple[int, int]]:
-    """A file as a block (C, H, W), and the size (w, h) that it was looked at in.
+def decode_file(path: Path | Encoded, decoding: Decoding) -> tuple[Bytes, tuple[int, int]]:
+    """A file, or what one would hold, as a block (C, H, W), and the size (w, h) that it was looked at in.
 
     Raises:
         DataError: The file is missing, is no picture, is damaged, too large, too small, or cannot be understood.
@@ -58,13 +60,13 @@ def decode_file(path: Path, decoding: Decoding) -> tuple[Bytes, tuple[int, int]]
         return decode_picture(_loaded(picture, path), decoding, str(path), full)
 
 
-def header(path: Path) -> tuple[tuple[int, int], str] | None:
+def header(path: Path | Encoded) -> tuple[tuple[int, int], str] | None:
     """Size (w, h) after rotation and mode of a file, its pixels unread; None where that fails."""
     library = pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is amiss with it, decoding says
-            with library.open(path) as picture:
+            with library.open(_file(path)) as picture:
                 turned = picture.getexif().get(ORIENTATION, 1) in ACROSS
                 return (picture.size[::-1] if turned else picture.size), picture.mode
     except (OSError, SyntaxError, ValueError, library.DecompressionBombError):
@@ -169,11 +171,11 @@ def decode_picture(
     return np.ascontiguousarray(values[None] if values.ndim == 2 else values.transpose(2, 0, 1)), full
 
 
-def _opened(path: Path, decoding: Decoding) -> Image:
+def _opened(path: Path | Encoded, decoding: Decoding) -> Image:
     """The file's header, read and checked."""
     library = pillow()
     try:
-        what = None if path.is_file() else "is a folder" if path.is_dir() else "is not there"
+        what = None if isinstance(path, Encoded) else _amiss(path)
     except OSError as error:  # a folder that may not be entered, a name too long
         what = f"cannot be reached ({error.strerror})"
     if what:
@@ -181,7 +183,7 @@ def _opened(path: Path, decoding: Decoding) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the bound on pixels below is ours, and stricter
-            picture: Image = library.open(path)
+            picture: Image = library.open(_file(path))
     except library.DecompressionBombError as error:
         raise DataError(
             f"{path}: a picture has at most {decoding.most_pixels} pixels; {_first(error)} Shrink it, or raise most_pixels."
@@ -192,7 +194,7 @@ def _opened(path: Path, decoding: Decoding) -> Image:
             "Change its permissions or leave its row out."
         ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        size = path.stat().st_size
+        size = len(path.data) if isinstance(path, Encoded) else path.stat().st_size
         raise DataError(
             f"{path}: a picture is a file that Pillow can read; these {size} bytes are none. "
             "Replace the file or leave its row out."
@@ -218,7 +220,16 @@ def _check_size(size: tuple[int, int], decoding: Decoding, name: str) -> None:
         )
 
 
-def _loaded(picture: Image, path: Path) -> Image:
+def _amiss(path: Path) -> str | None:
+    return None if path.is_file() else "is a folder" if path.is_dir() else "is not there"
+
+
+def _file(source: Path | Encoded) -> Any:
+    """What Pillow opens."""
+    return BytesIO(source.data) if isinstance(source, Encoded) else source
+
+
+def _loaded(picture: Image, path: Path | Encoded) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, which say nothing about the pixels

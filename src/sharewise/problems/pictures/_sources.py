@@ -6,9 +6,9 @@ Symbols: `N` pictures.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,27 @@ SUFFIXES = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 )
 """What a folder is searched for; a column may name any file."""
+
+
+@final
+@dataclass(frozen=True)
+class Encoded:
+    """A picture file's bytes, where it stands in no file.
+
+    Attributes:
+        data: As a file would hold them.
+        name: What messages call it.
+    """
+
+    data: bytes = field(repr=False)
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Source: TypeAlias = "Path | Encoded | None"
+"""Where one picture is; None for a gap."""
 
 
 @final
@@ -73,16 +94,19 @@ def read_folder(folder: str | Path) -> Folder:
     )
 
 
-def read_column(values: Iterable[Any], root: str | Path = ".") -> tuple[Path | None, ...]:
-    """A column of paths, those that are relative below `root`; None for a gap (None, NaN or an empty string).
+def read_column(values: Iterable[Any], root: str | Path = ".") -> tuple[Source, ...]:
+    """A column of paths, those that are relative below `root`, or of encoded pictures; None for a gap (None, NaN or an
+    empty string).
 
     Raises:
         DataError: A value is no path, with its row (counted from 0).
     """
     base = Path(root)
-    found: list[Path | None] = []
+    found: list[Source] = []
     for row, value in enumerate(values):
-        if (
+        if isinstance(value, Encoded):
+            found.append(value)
+        elif (
             value is None
             or (not isinstance(value, str | Path) and _is_gap(value))
             or str(value).strip() == ""

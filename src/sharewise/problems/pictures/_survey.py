@@ -14,6 +14,7 @@ import numpy as np
 from sharewise.errors import OptionError
 from sharewise.problems.pictures._decoding import Decoding, Fit
 from sharewise.problems.pictures._pillow import GREY, header
+from sharewise.problems.pictures._sources import Encoded
 
 LOOKED_AT = 200
 """Pictures whose headers are read, evenly spread over the column."""
@@ -80,7 +81,7 @@ def look_at(source: Any) -> Look | None:
     """What a picture is, without its pixels; None for a gap and where it cannot be read."""
     if source is None:
         return None
-    if not isinstance(source, Path):
+    if not isinstance(source, Path | Encoded):
         shape = np.shape(source)
         grey = len(shape) == 2 or shape[2:] == (1,)
         return Look(shape[1], shape[0], grey) if len(shape) in (2, 3) else None

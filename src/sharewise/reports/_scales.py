@@ -78,11 +78,13 @@ def gain_domain(values: Iterable[float], rope: float, *, reach: float = 6.0) -> 
     """The part of a gain axis worth drawing: holds zero and the ROPE, not a lone far outlier.
 
     Values beyond ``reach`` times the median size are left outside; plots mark them with an arrow
-    at the edge, so that one bad strategy does not squeeze the others into a line.
+    at the edge, so that one bad strategy does not squeeze the others into a line. Values inside the ROPE do not
+    count for the median: most rows may lie there, and the one that gains is what the plot is for.
     """
     known = list(values)
     near = 2 * rope if rope > 0 else 0.01
-    median = statistics.median(abs(value) for value in known) if known else 0.0
+    sizes = [abs(value) for value in known if abs(value) > rope]
+    median = statistics.median_low(sizes) if sizes else 0.0
     limit = max(reach * median, 4 * near)
     shown = [value for value in known if abs(value) <= limit]
     low, high = min([*shown, -near]), max([*shown, near])

@@ -15,7 +15,7 @@ test benchmark: export MKL_NUM_THREADS := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test lint format benchmark clean
+.PHONY: help demo test lint format docs benchmark clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
@@ -35,6 +35,9 @@ format: $(VENV)/.dev ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: $(VENV)/.docs ## the manual, in docs/_build/html
+	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs docs/_build/html
+
 benchmark: $(VENV)/.dev ## sharewise beside scikit-learn and LightGBM pipelines, on real tables
 	@$(BIN)/python benchmarks/compare.py
 
@@ -44,7 +47,7 @@ clean: ## remove .venv and what the tools left behind
 
 # Modules are compiled as they are imported: compiling all that came takes a minute, and few are used.
 # One stamp an extra; a changed pyproject.toml or constraints.txt installs again.
-$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing sharewise with its extra '$*' into $(VENV) (some minutes the first time) ..."
 	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	@touch $@

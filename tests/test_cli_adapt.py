@@ -56,7 +56,11 @@ def test_a_small_model_is_written_and_predicts() -> None:
     first, second = ran.out.splitlines()
     assert first == "school 132: 10 labels, served by meta-learned linear."
     assert second.split() == ["model", "runs/school132"]
-    assert {path.name for path in Path("runs/school132").iterdir()} == {"model.json", "arrays.safetensors"}
+    assert {path.name for path in Path("runs/school132").iterdir()} == {
+        "model.json",
+        "card.md",
+        "arrays.safetensors",
+    }
     predicted = run("predict", "runs/school132", "new.csv")
     assert (predicted.code, predicted.err) == (0, "")
     small = load("runs/schools").adapt(pd.read_csv("support.csv"), task="132")

@@ -222,7 +222,7 @@ def test_the_folder_holds_verdict_report_trials_and_model(finished: Any) -> None
     assert {path.name for path in out.iterdir()} >= {"verdict.json", "report.html", "trials.sqlite", "model"}
     assert json.loads((out / "verdict.json").read_text(encoding="utf-8")) == finished.verdict.as_dict()
     assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
-    assert {path.suffix for path in (out / "model").iterdir()} <= {".json", ".safetensors", ".txt"}
+    assert {path.suffix for path in (out / "model").iterdir()} <= {".json", ".md", ".safetensors", ".txt"}
 
 
 def test_the_table_has_a_line_a_strategy_and_task(finished: Any) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from sharewise.errors import DataError, NotFittedError, OptionError, StorageError
 from sharewise.families import OutOfTime, Run, configuration
 from sharewise.meta import ANIL, META_LEARNERS
-from sharewise.modalities import TabularEncoder
+from sharewise.modalities import TABULAR_STATE
 from sharewise.problems import Column, Table
 from sharewise.serving._state import decode, encode
 from sharewise.strategies.new_tasks import Adapter, TaskSample
@@ -36,7 +36,7 @@ from sharewise.tasks import Multiclass, Regression
 KNOWN = {
     kind.__name__: kind
     for kind in (
-        *(NetworkAdapter, NetworkPart, NetworkInputs, ProjectedText, OwnNetwork, Rescaled, TabularEncoder),
+        *(NetworkAdapter, NetworkPart, NetworkInputs, ProjectedText, OwnNetwork, Rescaled, *TABULAR_STATE),
     )
 }
 

@@ -12,7 +12,7 @@ from torch import nn
 from sharewise.errors import OptionError
 from sharewise.families import Configuration, OutOfTime, Run, configuration
 from sharewise.meta import evaluate
-from sharewise.modalities import TabularEncoder
+from sharewise.modalities import TABULAR_STATE
 from sharewise.problems import Column, Table
 from sharewise.serving._state import decode, encode
 from sharewise.strategies.new_tasks import TaskSample
@@ -248,7 +248,7 @@ def test_what_is_stored_predicts_the_same():
     sample = intents()
     one = configuration("transfer", tune="whole", hidden=16, updates=20)
     adapter = TransferStrategy().fit(sample, "network", one, Run(0), seconds=0.1)
-    known = {kind.__name__: kind for kind in (ByLabels, NetworkAdapter, NetworkInputs, TabularEncoder)}
+    known = {kind.__name__: kind for kind in (ByLabels, NetworkAdapter, NetworkInputs, *TABULAR_STATE)}
     tree, arrays, texts = encode(adapter, known)
     loaded = decode(tree, arrays, texts, known)
     assert error(loaded, sample, 1) == error(adapter, sample, 1)

@@ -19,7 +19,7 @@ from sharewise.families.pictures._frozen_gradients import averaged, gradients, h
 from sharewise.families.pictures._frozen_map import PictureFeatures, principal
 from sharewise.families.pictures._linear import PictureLinear
 from sharewise.families.pictures._linear_neighbours import NeighboursPart, fit_neighbours, means, unit
-from sharewise.modalities import TabularEncoder
+from sharewise.modalities import TABULAR_STATE, TabularEncoder
 from sharewise.problems import Problem, split
 from sharewise.problems.pictures import Decoding, decode
 from sharewise.serving._state import decode as restored
@@ -60,7 +60,7 @@ def test_every_learner_tells_stripes_and_survives_storage() -> None:
     assert reader.reads(problem.table)
     test = np.arange(45, 60)
     sample = sample_of(problem, np.arange(45))
-    known = {kind.__name__: kind for kind in (*STATE, *FAMILY_STATE, TabularEncoder)}
+    known = {kind.__name__: kind for kind in (*STATE, *FAMILY_STATE, *TABULAR_STATE)}
     for together, groups in ((False, [(0,), (1,)]), (True, [(0, 1)])):
         tried = reader.configurations(problem, effort=1, together=together)
         assert len(tried) == (1 if together else 2)

@@ -20,14 +20,14 @@ from sharewise.families import FAMILY_STATE, OutOfTime, Run, Sample
 from sharewise.families.texts import READERS, TEXT_MODEL_STATE, _features, _inputs, _networks, _pretrained
 from sharewise.families.texts._copies import Copies
 from sharewise.families.texts._sparse import INVERSE_PENALTIES, PENALTIES, fit_part
-from sharewise.modalities import PiecewiseLinear, TabularEncoder
+from sharewise.modalities import TABULAR_STATE
 from sharewise.modalities.text import Grams, HuggingFace
 from sharewise.problems import Column, Table, split
 from sharewise.problems._readers import read_table
 from sharewise.serving._state import decode, encode
 from sharewise.tasks import Binary, Multiclass, Regression
 
-STATE = (*TEXT_MODEL_STATE, *FAMILY_STATE, Binary, Multiclass, Regression, TabularEncoder, PiecewiseLinear)
+STATE = (*TEXT_MODEL_STATE, *FAMILY_STATE, Binary, Multiclass, Regression, *TABULAR_STATE)
 KNOWN: dict[str, type] = {cls.__name__: cls for cls in STATE}
 GOOD, BAD = ["great", "lovely", "superb", "glad"], ["awful", "broken", "dull", "sorry"]
 PLAIN = ["the crew", "our seats", "my bag", "this film", "dinner", "a long day", "the screen", "no idea"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sharewise import (
         balancing,
         datasets,
+        distilling,
         estimators,
         families,
         meta,
@@ -60,6 +61,7 @@ __all__ = [
     "balancing",
     "compare",
     "datasets",
+    "distilling",
     "estimators",
     "families",
     "load",

@@ -12,7 +12,15 @@ from sharewise.families import FAMILIES
 from sharewise.problems import Problem, nearest
 from sharewise.strategies import ENSEMBLE, STRATEGIES, USUAL
 from sharewise.strategies.new_tasks import NEW_TASK_STRATEGIES
-from sharewise.studies import Limits, Protocol, default_workers, parse_budget
+from sharewise.studies import (
+    Limits,
+    MLflowStudy,
+    Protocol,
+    StudyLogger,
+    TensorBoardStudy,
+    default_workers,
+    parse_budget,
+)
 
 SHORT_BUDGET = 30.0
 """Seconds below which starting worker processes costs more than they bring."""
@@ -20,8 +28,43 @@ MOST_WORKERS = 4
 """Workers for each processor at most: more only wait for each other, and for memory."""
 MOST_SHOTS = 100_000
 QUESTIONS = ("known", "new")
+LOGS = ("mlflow", "tensorboard")
 _SCHEDULER = re.compile(r"(tcp|tls)://[^\s/]+:\d{1,5}")
 """An address as Dask writes it; a scheduler file ends in .json."""
+
+
+def loggers_of(log: object, folder: Path | None) -> tuple[StudyLogger, ...]:
+    """Who follows the study: ``mlflow``, ``tensorboard``, loggers, or several of them.
+
+    Raises:
+        OptionError: One is neither, or its extra is not installed.
+    """
+    if log is None:
+        return ()
+    several = isinstance(log, Iterable) and not isinstance(log, str)
+    return tuple(_logger(one, folder) for one in (log if several else [log]))  # type: ignore[attr-defined]
+
+
+def _logger(given: object, folder: Path | None) -> StudyLogger:
+    if isinstance(given, str):
+        if given not in LOGS:
+            raise OptionError(
+                f"a log is one of {', '.join(LOGS)}, or a logger; got '{given}'.{nearest(given, LOGS)}"
+            )
+        if given == "mlflow":
+            return MLflowStudy()
+        if folder is None:
+            raise OptionError(
+                "the log 'tensorboard' is written beside a study's results; there is no folder. Name one with out=, or pass "
+                "log=sw.studies.TensorBoardStudy(folder)."
+            )
+        return TensorBoardStudy(folder / "tensorboard")
+    if isinstance(given, StudyLogger) and not isinstance(given, type):
+        return given
+    raise OptionError(
+        f"a log is one of {', '.join(LOGS)}, or has begin, trial, verdict and close as sw.studies.StudyLogger says; got "
+        f"{given!r}."
+    )
 
 
 def folder_of(out: object) -> Path | None:
@@ -76,7 +119,7 @@ def protocol_of(
     return Protocol(
         question,
         seed,
-        _named("strategies", asked, tuple(NEW_TASK_STRATEGIES) if new else (*STRATEGIES, ENSEMBLE)),
+        _named("strategies", asked, tuple(NEW_TASK_STRATEGIES) if new else (*STRATEGIES.names(), ENSEMBLE)),
         _named("families", families, tuple(FAMILIES)),
         rope=float(rope),
         budget=seconds,

@@ -8,20 +8,31 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from sharewise._arguments import families_for, folder_of, limits_of, protocol_of
-from sharewise._fitting import fit_within
+from sharewise._arguments import families_for, folder_of, limits_of, loggers_of, protocol_of
+from sharewise._fitting import finished_study, fit_within
 from sharewise._known import answer_known, check_known
 from sharewise._new import answer_new, check_new
-from sharewise._running import Answer, clock_of, opened, settings, storing, write_json
+from sharewise._plugged import check_plugins
+from sharewise._running import Answer, begin_log, clock_of, opened, settings, storing, write_json
 from sharewise._study import Study
 from sharewise.problems import Problem
-from sharewise.studies import Bench, Protocol, check_same_study, ledger_line, make_progress, make_workers
+from sharewise.studies import (
+    Bench,
+    Protocol,
+    Scores,
+    StudyLog,
+    check_same_study,
+    ledger_line,
+    make_progress,
+    make_workers,
+)
 
 ANSWERS: dict[str, tuple[Callable[[Problem, Protocol], None], Callable[[Bench], Answer]]] = {
     "known": (check_known, answer_known),
     "new": (check_new, answer_new),
 }
 """By question: what refuses a problem that it has no meaning for, and what answers it."""
+WRITTEN = ("verdict.json", "report.html")
 
 
 def compare(
@@ -40,6 +51,7 @@ def compare(
     max_latency: str | None = None,
     max_size: str | None = None,
     independent_updates: bool = False,
+    log: object = None,
     quiet: bool = False,
     since: float | None = None,
 ) -> Study:
@@ -55,9 +67,9 @@ def compare(
         seed: Source of all randomness.
         workers: Processes, or the address of a Dask scheduler (``"tcp://10.0.0.5:8786"``); None for one a
             processor (for one alone under a budget below 30 s).
-        strategies: Some of ``separate``, ``joint``, ``chained``, ``grouped``, ``ensemble``; for new tasks of
-            ``constant``, ``neighbours``, ``separate``, ``joint``, ``meta-learned``, ``transfer``, ``pretrained``;
-            None for all.
+        strategies: Some of ``separate``, ``joint``, ``chained``, ``grouped``, ``ensemble``; None for these. On request
+            ``transfer``, ``pretrained``, and those of installed packages. For new tasks of ``constant``, ``neighbours``,
+            ``separate``, ``joint``, ``meta-learned``, ``transfer``, ``pretrained``; None for all.
         families: Some of ``linear``, ``trees``, ``network``; None for all that can read the problem.
         rope: Relative difference too small to matter (region of practical equivalence).
         shots: For new tasks: the numbers of labels that are asked about, of a task, in a pool of classes of each
@@ -67,6 +79,9 @@ def compare(
             trial, only the verdict: the same call on the same ``out`` with others decides anew in seconds.
         max_size: And has at most so many bytes: ``"10MB"``.
         independent_updates: And serves no task by a model that learnt from another task's labels.
+        log: Who follows the trials and the verdict: ``"mlflow"`` (a run of the experiment ``sharewise``, trials nested in
+            it), ``"tensorboard"`` (under ``out``), a `sharewise.studies.StudyLogger`, or several. One that fails is
+            left out with a warning.
         quiet: No progress on standard error.
         since: `time.monotonic` value from which the budget counts (the command line's start); None for now.
 
@@ -88,12 +103,16 @@ def compare(
     folder = folder_of(out)
     check, answer_to = ANSWERS[protocol.question]
     check(problem, protocol)
+    check_plugins(problem, protocol)
+    follow = StudyLog(loggers_of(log, folder), Scores(problem, protocol))
     store, runners = opened(problem, protocol, folder)
     progress = make_progress(quiet=quiet)
     try:
         store.start_anew()
         check_same_study(store, settings(problem, protocol))
-        bench = Bench(problem, protocol, store, runners, clock_of(store, protocol, runners, since), progress)
+        clock = clock_of(store, protocol, runners, since)
+        bench = Bench(problem, protocol, store, runners, clock, progress, follow)
+        begin_log(bench, folder)
         for note in problem.notes:
             progress.note(note)
         answer = answer_to(bench)
@@ -101,17 +120,23 @@ def compare(
 
         if folder is None and not protocol.limits.given:
             alone = replace(bench, workers=make_workers(problem, 1), progress=make_progress(quiet=True))
+            follow.verdict(answer.verdict.details)
             return Study(problem, answer.verdict, ledger, answer.notes, None, partial(answer.fit, alone))
         deployed = fit_within(bench, answer, folder)
         verdict = deployed.answer.verdict
-        study = Study(problem, verdict, ledger, answer.notes, folder, lambda: deployed.model)
+        finished = None
+        if folder is not None and answer.findings is not None:
+            finished = partial(finished_study, problem, protocol, folder, deployed)
+        study = Study(problem, verdict, ledger, answer.notes, folder, lambda: deployed.model, finished)
         if folder is not None:
             with storing(folder):
                 verdict.details["protocol"]["seconds"] = round(bench.clock.elapsed(), 1)
                 write_json(folder / "verdict.json", verdict.details)
                 study.report(folder / "report.html")
+        follow.verdict(verdict.details, () if folder is None else [folder / name for name in WRITTEN])
         return study
     finally:
         runners.close()
         progress.close()
+        follow.close()
         store.close()

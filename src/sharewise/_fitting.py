@@ -7,11 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sharewise._running import Answer, storing
 from sharewise.errors import OptionError
+from sharewise.problems import Problem
 from sharewise.serving import Cost, DeployedModel, measure
-from sharewise.studies import Bench, Limits
+from sharewise.serving._measure import size_of
+from sharewise.studies import Bench, Limits, Protocol
+
+if TYPE_CHECKING:
+    from sharewise._distilling import Finished
 
 MOST_TRIES = 4
 """Models fitted at most to keep limits that were met in the trials."""
@@ -52,6 +58,8 @@ def fit_within(bench: Bench, answer: Answer, out: Path | None) -> Deployed:
             if model.model is None:  # serves no task before it is adapted
                 return Deployed(answer, model, None)
             cost = measure(model, bench.problem, folder, retrained=answer.retrained)
+            with storing(out):
+                model, cost = _told(model, cost, folder)
         answer.verdict.details["serving"] = cost.as_dict()
         broken = asked.missed(
             latency_ms=cost.row_ms_p50, size_bytes=cost.size_bytes, shares=cost.retrained > 1
@@ -65,6 +73,19 @@ def fit_within(bench: Bench, answer: Answer, out: Path | None) -> Deployed:
         f"a model to deploy must keep your limits ({asked}), and what was fitted does not ({', '.join(broken)}). Loosen "
         "them; the same call on the same folder runs no trial again."
     )
+
+
+def _told(model: DeployedModel, cost: Cost, folder: Path) -> tuple[DeployedModel, Cost]:
+    """The model, stored with what it costs on its card; the card is part of the size that it tells."""
+    told = model
+    for _ in range(3):
+        told = replace(model, card=model.card | {"serving": cost.as_dict()})
+        told.save(folder)
+        size = size_of(folder)
+        if size == cost.size_bytes:
+            break
+        cost = replace(cost, size_bytes=size)
+    return told, cost
 
 
 @contextmanager
@@ -89,3 +110,13 @@ def _tighter(asked: Limits, held: Limits, cost: Cost) -> Limits:
             found, size_bytes=SAFE * (held.size_bytes or 0.0) * asked.size_bytes / cost.size_bytes
         )
     return found
+
+
+def finished_study(problem: Problem, protocol: Protocol, folder: Path, deployed: Deployed) -> Finished:
+    """A study that was decided and fitted here, for distilling."""
+    from sharewise._distilling import Finished  # which loads all that students are made of
+
+    answer = deployed.answer
+    return Finished(
+        problem, protocol, folder, answer.findings, answer.verdict.details, lambda: deployed.model
+    )

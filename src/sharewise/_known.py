@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from sharewise._plugged import packages_of
 from sharewise._running import Answer, frame_of
 from sharewise.errors import DataError
 from sharewise.families import Model
 from sharewise.problems import Problem, one_task, profile
 from sharewise.reports import examples_of
-from sharewise.serving import DeployedModel, versions
+from sharewise.serving import DeployedModel, study_card, versions
 from sharewise.strategies import STRATEGIES, BlendModel
 from sharewise.studies import (
     EFFORTS,
@@ -79,7 +80,8 @@ def answer_known(bench: Bench) -> Answer:
         )
         conclusion.verdict.details["examples"] = _examples(bench, findings, conclusion)
         fit = partial(_fit, findings=findings, conclusion=conclusion)
-        return Answer(conclusion.verdict, tuple(dict.fromkeys(notes)), fit, _retrained(conclusion), under)
+        told, retrained = tuple(dict.fromkeys(notes)), _retrained(conclusion)
+        return Answer(conclusion.verdict, told, fit, retrained, under, findings)
 
     return under(protocol.limits)
 
@@ -128,18 +130,13 @@ def _context(
         },
         "profile": profile(problem).as_dict(),
         "warnings": list(dict.fromkeys(notes)),
-        "versions": versions(),
+        "versions": versions() | packages_of(protocol),
     }
 
 
 def _fit(bench: Bench, findings: Findings, conclusion: Conclusion) -> DeployedModel:
     models = refit_all(bench, findings.plan, conclusion.recipes)
-    details = conclusion.verdict.details
-    card = {
-        "verdict": {key: details[key] for key in ("outcome", "sentence", "choice", "because", "contrast")},
-        "protocol": details["protocol"],
-        "warnings": details["warnings"],
-    }
+    card = study_card(bench.problem, conclusion.verdict.details)
     adapters = tuple(((1, adapter),) for adapter in fallback_adapters(bench))
     if adapters:
         card["serve"] = [[1, *FALLBACK]]

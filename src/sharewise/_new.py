@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from sharewise._plugged import packages_of
 from sharewise._running import Answer, frame_of
 from sharewise.problems import Problem, profile
-from sharewise.serving import DeployedModel, versions
+from sharewise.serving import DeployedModel, study_card, versions
 from sharewise.strategies.new_tasks import Adapter, serve_known
 from sharewise.studies import Bench, Protocol, Recipe, ledger_line
 from sharewise.studies.new_tasks import (
@@ -78,7 +79,7 @@ def _context(
         },
         "profile": profile(problem).as_dict(),
         "warnings": list(dict.fromkeys(notes)),
-        "versions": versions(),
+        "versions": versions() | packages_of(protocol),
     }
 
 
@@ -90,13 +91,8 @@ def _fit(bench: Bench, plan: NewPlan, conclusion: NewConclusion) -> DeployedMode
         tuple((least, fitted[recipe][target]) for least, recipe in recipes)
         for target in range(len(problem.targets))
     )
-    details = conclusion.verdict.details
-    card = {
-        "verdict": {key: details[key] for key in ("outcome", "sentence", "choice", "because")},
-        "protocol": details["protocol"],
-        "warnings": details["warnings"],
-        "serve": [[least, *names] for least, *names in conclusion.serve],
-    }
+    card = study_card(problem, conclusion.verdict.details)
+    card["serve"] = [[least, *names] for least, *names in conclusion.serve]
     model = None if is_pool(problem) else serve_known(problem, adapters)
     return DeployedModel.of(problem, model, card, adapters)
 

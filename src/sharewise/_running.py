@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 import sharewise
+from sharewise._plugged import packages_of, taking_part
 from sharewise.errors import StorageError
 from sharewise.problems import Problem, encoder_digest, fingerprint
-from sharewise.serving import DeployedModel
+from sharewise.serving import DeployedModel, versions
 from sharewise.strategies import ENSEMBLE
-from sharewise.studies import Bench, Clock, Limits, Protocol, TrialStore, Workers, make_workers
+from sharewise.studies import Bench, Clock, Findings, Limits, Protocol, TrialStore, Workers, make_workers
 from sharewise.verdicts import Verdict
 
 
@@ -50,6 +51,7 @@ def settings(problem: Problem, protocol: Protocol) -> dict[str, object]:
         "families": list(protocol.families),
         **asked,
         "version of sharewise": sharewise.__version__,
+        "plug-ins": {str(one): one.version for one in taking_part(protocol)} or None,
     }
 
 
@@ -59,6 +61,32 @@ def clock_of(store: TrialStore, protocol: Protocol, workers: Workers, since: flo
     spent = sum(result.seconds for result in store.results(predictions=False))
     started = max(time.monotonic() - since, 0.0)
     return Clock(protocol.budget, spent / workers.count + started)
+
+
+def begin_log(bench: Bench, folder: Path | None) -> None:
+    """Tell who follows the study what is compared, and the trials that an earlier call has run."""
+    if not bench.log.active:
+        return
+    problem, protocol = bench.problem, bench.protocol
+    name = "study" if folder is None else folder.resolve().name
+    bench.log.begin(
+        {
+            "name": name,
+            "tasks": len(problem.tasks),
+            "rows": len(problem),
+            "metrics": {target.name: target.metric.name for target in problem.targets},
+            "question": protocol.question,
+            "strategies": list(protocol.strategies),
+            "families": list(protocol.families),
+            "budget_seconds": protocol.budget,
+            "seed": protocol.seed,
+            "versions": versions() | packages_of(protocol),
+        }
+    )
+    for index in sorted({result.spec.index for result in bench.store.results(predictions=False)}):
+        for result in bench.store.results(index=index):
+            if result.status != "cut":  # it is run again
+                bench.log.trial(result)
 
 
 @dataclass(frozen=True)
@@ -71,6 +99,7 @@ class Answer:
         fit: Fits what the verdict says should serve, on everything.
         retrained: Tasks whose models change with one task's labels.
         under: The same study decided under other limits; None where limits have no meaning.
+        findings: What it rests on, for distilling its winner; None where that has no meaning.
     """
 
     verdict: Verdict
@@ -78,6 +107,7 @@ class Answer:
     fit: Callable[[Bench], DeployedModel]
     retrained: int
     under: Callable[[Limits], Answer] | None = None
+    findings: Findings | None = None
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sharewise.cli._source import BUNDLED, Source
 from sharewise.errors import OptionError, StorageError
 
 _VERDICT = {
@@ -22,7 +23,7 @@ _CSV_ENDINGS = (".csv", ".csv.gz", ".txt", "")
 _PROBLEM = ("targets", "task", "group", "time", "drop", "kinds", "metric", "pictures")
 _COMPARE = (
     "question", "shots", "ways", "budget", "seed", "workers", "strategies", "families", "rope", "max_latency",
-    "max_size", "independent_updates", "out",
+    "max_size", "independent_updates", "log", "out",
 )  # fmt: skip
 
 
@@ -39,6 +40,10 @@ def run(given: argparse.Namespace) -> None:
             from sharewise.cli._adapt import adapt
 
             adapt(given)
+        case "distil":
+            from sharewise.cli._distil import distil
+
+            distil(given)
         case "export":
             from sharewise.cli._export import export
 
@@ -47,59 +52,43 @@ def run(given: argparse.Namespace) -> None:
             from sharewise.cli._serve import serve
 
             serve(given)
+        case "plugins":
+            from sharewise.cli._plugins import plugins
+
+            plugins(given)
         case "report":
             _report(given)
 
 
 def _demo(given: argparse.Namespace) -> None:
-    import sharewise as sw
-
-    problem = sw.datasets.load("bdf")
     if not given.quiet:
         sys.stderr.write(
             "2,287 pupils of 131 Dutch schools: language and arithmetic scores from what was known before "
             "(Snijders & Bosker 1999). Should both share a model?\n"
         )
-    _study(problem, _options(given), given)
+    _study(Source(BUNDLED, {}), _options(given), given)
 
 
 def _compare(given: argparse.Namespace) -> None:
-    from sharewise.problems import Problem, read_problem, read_table
-    from sharewise.problems._sentence_files import files_in, holds_sentences, problem_of_sentences
-
     told = {name: getattr(given, name) for name in _PROBLEM if getattr(given, name) is not None}
-    options = _options(given)
-    if Path(given.data).suffix.lower() in (".yaml", ".yml"):
-        if told:
-            raise OptionError(
-                f"a problem file says all about its columns; --{next(iter(told))} cannot be given beside {given.data}."
-            )
-        problem, kept = read_problem(given.data)
-        given.quiet = kept.pop("quiet", False) or given.quiet
-        options = kept | options
-    else:
-        if "targets" not in told:
-            raise OptionError("the columns to predict must be named; got none. Use --targets a,b.")
-        if isinstance(told.get("kinds"), str):
-            raise OptionError(f"--kinds takes target=kind pairs; got '{told['kinds']}'.")
-        if holds_sentences(given.data):
-            problem = problem_of_sentences(files_in(given.data), **told)
-        else:
-            problem = Problem.from_frame(read_table(given.data), root=Path(given.data).parent, **told)
-    options.setdefault("out", str(Path("runs") / Path(given.data).stem))
-    _study(problem, options, given)
+    _study(Source(given.data, told), _options(given), given)
 
 
 def _options(given: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(given, name) for name in _COMPARE if getattr(given, name, None) is not None}
 
 
-def _study(problem: Any, options: dict[str, Any], given: argparse.Namespace) -> None:
+def _study(source: Source, options: dict[str, Any], given: argparse.Namespace) -> None:
     import sharewise as sw
     from sharewise.cli._show import told
 
+    problem, said = source.problem()
+    given.quiet = said.pop("quiet", False) or given.quiet
+    options = said | options
+    options.setdefault("out", str(Path("runs") / Path(source.data).stem))
     study = sw.compare(problem, quiet=given.quiet, since=given.started, **options)
     assert study.out is not None
+    source.keep(study.out, options)
     sys.stdout.write(told(study.verdict.details, study.out))
 
 

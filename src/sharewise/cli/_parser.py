@@ -71,8 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--strategies",
         type=_listed,
         metavar="A,B",
-        help="separate, joint, chained, grouped, ensemble; for new tasks constant, neighbours, separate, joint, "
-        "meta-learned, transfer, pretrained",
+        help="separate, joint, chained, grouped, ensemble; on request transfer, pretrained, and those that 'sharewise "
+        "plugins' lists; for new tasks constant, neighbours, separate, joint, meta-learned, transfer, pretrained",
     )
     compare.add_argument("--families", type=_listed, metavar="A,B", help="linear, trees, network")
     compare.add_argument("--rope", type=float, metavar="0.01", help="relative difference too small to matter")
@@ -87,6 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         default=None,
         help="what is deployed lets each task be trained again without touching another",
+    )
+    compare.add_argument(
+        "--log", type=_listed, metavar="mlflow", help="follow trials and verdict in mlflow or tensorboard"
     )
     _common(compare, out=None)
 
@@ -104,11 +107,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", metavar="DIR", required=True, help="folder of the small model; 'sharewise predict' takes it"
     )
 
+    from sharewise.cli._distil import add as add_distil
     from sharewise.cli._export import add as add_export
+    from sharewise.cli._plugins import add as add_plugins
     from sharewise.cli._serve import add as add_serve
 
+    add_distil(commands)
     add_export(commands)
     add_serve(commands)
+    add_plugins(commands)
 
     report = commands.add_parser("report", help="write a study's page again, and show its verdict")
     report.add_argument("study", metavar="DIR")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import sharewise as sw
+from sharewise._fitting import SAFE, _left
 from sharewise.cli import main
 from sharewise.errors import OptionError
 from sharewise.families import Configuration
@@ -130,6 +131,17 @@ def test_limits_that_nothing_keeps_are_refused_with_what_is_least(problem: Probl
         _decided(problem, size_bytes=100)
 
 
+def test_trials_are_held_to_what_a_limit_leaves_beside_the_way_to_the_model() -> None:
+    # 12 ms as users call it, 9 of them the model: of a limit of 5 ms 2 are left to it.
+    assert _left(5.0, 12.0, 9.0, 5.0) == pytest.approx(SAFE * 2.0)
+    # Never as much as the model that has just missed it.
+    assert _left(10.0, 10.1, 1.0, 10.0) < 1.0
+    # The way alone takes longer than the limit: nothing can keep that.
+    assert _left(2.0, 12.0, 9.0, 2.0) < 0.0
+    assert str(Limits(0.5, words="one row in at most 5 ms")) == "one row in at most 5 ms"
+    assert Limits(0.5, words="one row in at most 5 ms") == Limits(0.5)
+
+
 def _frame() -> pd.DataFrame:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(90, 3))
@@ -169,6 +181,11 @@ def test_on_the_command_line_an_impossible_limit_is_one_sentence(
     told = capsys.readouterr().err
     assert "must keep your limits (one row in at most 0.001 ms)" in told
     assert told.count("\n") == 1
+    # What the model itself keeps is lost on the way from a row to it: said in the user's numbers, not in the trials'.
+    assert main([*common, "--max-latency", "0.15ms"]) == 2
+    told = capsys.readouterr().err
+    assert "must keep your limits (one row in at most 0.15 ms)" in told
+    assert told.count("your limits") == told.count("\n") == 1
     assert main([*common, "--max-latency", "soon"]) == 2
     assert "max_latency is a time" in capsys.readouterr().err
     assert main([*common, "--max-latency", "60s", "--question", "new"]) == 2

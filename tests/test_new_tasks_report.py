@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from browser_pipe import BROWSER, Tab, tab
 from sharewise.cli._show import told
 from sharewise.problems import Problem
 from sharewise.reports import write
@@ -21,7 +22,7 @@ from sharewise.reports.new_tasks._gainplot import gain_plot
 from sharewise.reports.new_tasks._read import read_crossings, read_lines, read_quality, read_shots
 from sharewise.reports.new_tasks._scoreplot import score_plot, spread
 from test_new_tasks_verdict import SHOTS, Curves, conclude, crossing_curves, make_findings
-from test_reports_browser import BROWSER, FLAGS, FRAME
+from test_reports_browser import OVER, PLOTS, opened
 from test_reports_data import hostile_names, make_ledger
 
 FACTS = {
@@ -221,26 +222,27 @@ def test_the_terminal_shows_both_tables(problem: Problem, tmp_path: Path) -> Non
     assert re.search(r"│ +50 │ separate +│ +-\d+\.\d% │", shown)
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with tab(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="needs the chromium browser, which is not installed")
-@pytest.mark.parametrize("width", [320, 375, 1000])
 @pytest.mark.parametrize("kind", ["many", "hostile", "single"])
-def test_fits_its_width_and_loads_nothing(problem: Problem, tmp_path: Path, kind: str, width: int) -> None:
+def test_fits_its_width_and_loads_nothing(browser: Tab, problem: Problem, tmp_path: Path, kind: str) -> None:
     verdict = {
         "many": lambda: verdict_of(problem, MANY),
         "hostile": lambda: hostile_verdict(problem),
         "single": lambda: verdict_of(problem, {k: [0.05 * v[0]] for k, v in MANY.items()}, shots=[5], metric="accuracy", ways=5),
     }[kind]()  # fmt: skip
     write(tmp_path / "report.html", verdict, make_ledger(50, [("separate", "linear")]))
-    (tmp_path / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
-    assert BROWSER is not None
-    done = subprocess.run(
-        [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", (tmp_path / "frame.html").as_uri()],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    found = re.search(r"<title>\{(.*?)\}</title>", done.stdout)
-    assert found, done.stderr[-2000:]
-    facts = {key: int(value) for key, value in re.findall(r'"(\w+)":(-?\d+)', found[1])}
-    assert facts["over"] <= 0
-    assert facts["loaded"] == 0
-    assert facts["plots"] == 2
+    address = (tmp_path / "report.html").as_uri()
+    for width in (320, 375, 1000):
+        browser.look(width, "light")
+        opened(browser, address)
+        assert browser.run(OVER) <= 0, width
+        assert browser.run(PLOTS) == 2, width
+        assert browser.asked == [address]
+        assert browser.said == []

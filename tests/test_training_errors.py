@@ -125,7 +125,7 @@ CASES: dict[str, tuple[dict[str, Any], type[SharewiseError], str]] = {
     "a wrong sampling": ({"sampling": "all"}, OptionError, "sampling is one of"),
     "a wrong scale": ({"scale": {"size": 1.0}}, OptionError, "scale is 'constant', 'none', or a number"),
     "a wrong clip": ({"clip": 0.0}, OptionError, "clip is a length above 0"),
-    "no balancer": ({"balancer": "mgda"}, OptionError, "[Bb]alancer is"),
+    "no balancer": ({"balancer": "mgdo"}, OptionError, "balancer"),
     "a balancer's class": ({"balancer": MGDA}, OptionError, "[Bb]alancer is an instance"),
     "no optimizer": ({"optimizer": lambda p: None}, OptionError, "it gave a NoneType"),
     "a schedule over an unknown length": (

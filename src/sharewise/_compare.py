@@ -15,6 +15,7 @@ from sharewise._new import answer_new, check_new
 from sharewise._plugged import check_plugins
 from sharewise._running import Answer, begin_log, clock_of, opened, settings, storing, write_json
 from sharewise._study import Study
+from sharewise.errors import OptionError
 from sharewise.problems import Problem
 from sharewise.studies import (
     Bench,
@@ -96,6 +97,11 @@ def compare(
         KeyboardInterrupt: After Ctrl-C; finished trials are kept in ``out``.
     """
     since = time.monotonic() if since is None else since
+    if not isinstance(problem, Problem):
+        raise OptionError(
+            f"what is compared is a sharewise.Problem; got a {type(problem).__name__}. Say what is predicted: "
+            "sw.compare(sw.Problem.from_frame(table, targets=[...]))."
+        )
     protocol = protocol_of(
         question, budget, seed, workers, strategies, families_for(problem, families), rope, shots, ways
     )

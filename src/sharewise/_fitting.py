@@ -15,14 +15,15 @@ from sharewise.problems import Problem
 from sharewise.serving import Cost, DeployedModel, measure
 from sharewise.serving._measure import size_of
 from sharewise.studies import Bench, Limits, Protocol
+from sharewise.studies._limits import in_bytes, in_ms
 
 if TYPE_CHECKING:
     from sharewise._distilling import Finished
 
 MOST_TRIES = 4
 """Models fitted at most to keep limits that were met in the trials."""
-SAFE = 0.9
-"""Share of the limit that the next choice is held to, beyond what the last one missed it by."""
+SAFE = 0.95
+"""Share of what the limit leaves that the next choice is held to: two measurements of one model differ."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,16 @@ class Deployed:
 def fit_within(bench: Bench, answer: Answer, out: Path | None) -> Deployed:
     """The winner, or where it turns out slower or larger than allowed the next best that is not; saved under ``out``.
 
-    Trials measure models without the way from a user's rows to theirs, so what keeps a limit there may break it here.
+    Trials measure models without the way from a user's rows to theirs and without the folder's other files, so what
+    keeps a limit there may break it here. Both come on top, whatever the model, so the next choice is held to what the
+    limit leaves beside them.
 
     Raises:
         OptionError: Nothing that was tried keeps the limits.
     """
     asked = bench.protocol.limits
     held = asked
+    measured: list[str] = []
     for _ in range(MOST_TRIES):
         model = answer.fit(bench)
         with _folder(out) as folder:
@@ -66,13 +70,53 @@ def fit_within(bench: Bench, answer: Answer, out: Path | None) -> Deployed:
         )
         if not broken or answer.under is None:
             return Deployed(answer, model, cost)
-        held = _tighter(asked, held, cost)
-        answer = answer.under(held)
-        answer.verdict.details["limits"] |= asked.as_dict() | {"text": str(asked)}
+        inside = Inside.of(answer)
+        measured.append(f"{answer.verdict.details['choice']['describe']}, {_told_apart(asked, cost, inside)}")
+        held = _tighter(asked, held, cost, inside)
+        try:
+            answer = answer.under(held)
+        except OptionError:  # no trial keeps what is left
+            break
+        answer.verdict.details["limits"] |= asked.as_dict()
     raise OptionError(
-        f"a model to deploy must keep your limits ({asked}), and what was fitted does not ({', '.join(broken)}). Loosen "
-        "them; the same call on the same folder runs no trial again."
+        f"a model to deploy must keep your limits ({asked}), and none that was tried does, measured as you would call it: "
+        f"{'; '.join(measured)}. Loosen them; the same call on the same folder runs no trial again."
     )
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What trials measured of the row that serves; None where they did not.
+
+    Attributes:
+        latency_ms: One row, from numbers to numbers.
+        size_bytes: Of what was fitted.
+    """
+
+    latency_ms: float | None
+    size_bytes: float | None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Inside:
+        details = answer.verdict.details
+        choice = details["choice"]
+        for row in details["strategies"]:
+            if (row["name"], row["family"]) == (choice.get("strategy"), choice.get("family")):
+                return cls(row["cost"].get("predict_ms_one_row"), row["cost"].get("size_bytes"))
+        return cls(None, None)
+
+
+def _told_apart(asked: Limits, cost: Cost, inside: Inside) -> str:
+    """What was measured, and how much of it is the model itself."""
+    told = []
+    if asked.latency_ms is not None:
+        own = "" if inside.latency_ms is None else f" ({in_ms(inside.latency_ms)} of it the model itself)"
+        told.append(f"{in_ms(cost.row_ms_p50)} a row{own}")
+    if asked.size_bytes is not None:
+        told.append(in_bytes(cost.size_bytes))
+    if asked.independent:
+        told.append(f"{cost.retrained} tasks retrained together")
+    return " and ".join(told)
 
 
 def _told(model: DeployedModel, cost: Cost, folder: Path) -> tuple[DeployedModel, Cost]:
@@ -98,18 +142,23 @@ def _folder(out: Path | None) -> Iterator[Path]:
         yield Path(folder) / "model"
 
 
-def _tighter(asked: Limits, held: Limits, cost: Cost) -> Limits:
+def _tighter(asked: Limits, held: Limits, cost: Cost, inside: Inside) -> Limits:
     """What trials must keep for the deployed model to keep what was asked for."""
-    found = held
+    found = replace(held, words=str(asked))
     if asked.latency_ms is not None and cost.row_ms_p50 > asked.latency_ms:
-        found = replace(
-            found, latency_ms=SAFE * (held.latency_ms or 0.0) * asked.latency_ms / cost.row_ms_p50
-        )
+        left = _left(asked.latency_ms, cost.row_ms_p50, inside.latency_ms, held.latency_ms)
+        found = replace(found, latency_ms=left)
     if asked.size_bytes is not None and cost.size_bytes > asked.size_bytes:
-        found = replace(
-            found, size_bytes=SAFE * (held.size_bytes or 0.0) * asked.size_bytes / cost.size_bytes
-        )
+        left = _left(asked.size_bytes, cost.size_bytes, inside.size_bytes, held.size_bytes)
+        found = replace(found, size_bytes=left)
     return found
+
+
+def _left(asked: float, whole: float, inside: float | None, held: float | None) -> float:
+    """What a limit leaves to the model itself, less than what the one just fitted has."""
+    if inside is None:
+        return SAFE * (held or asked) * asked / whole
+    return SAFE * min(asked - (whole - inside), inside, held or asked)
 
 
 def finished_study(problem: Problem, protocol: Protocol, folder: Path, deployed: Deployed) -> Finished:

@@ -95,13 +95,14 @@ def _examples(bench: Bench, findings: Findings, conclusion: Conclusion) -> dict[
 
 
 def _retrained(conclusion: Conclusion) -> int:
-    """Tasks served by a model that is fitted anew when one task's labels change: of a group those it serves, of what
-    learns from all tasks all that it serves."""
+    """Tasks whose models are fitted anew when the labels of one change, of the task for which that is most: of a group
+    those it serves; of what learns from all tasks all that it serves, and the task itself, which it may not serve."""
     served = conclusion.weights > 0
     kinds = [STRATEGIES.get(r.strategy) for r in conclusion.recipes]
     groups = [served[:, place].sum() for place, kind in enumerate(kinds) if kind and kind.choice == "group"]
     whole = [place for place, kind in enumerate(kinds) if kind and kind.shares and kind.choice != "group"]
-    return max(1, int(served[:, whole].any(axis=1).sum()), *map(int, groups))
+    shared = int(served[:, whole].any(axis=1).sum())
+    return max(1, shared + (0 < shared < len(served)), *map(int, groups))
 
 
 def _context(

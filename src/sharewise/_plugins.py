@@ -121,6 +121,9 @@ class Registry(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __repr__(self) -> str:
+        return f"<{self.group}: {', '.join((*self.built_in, *self._plugged()))}>"
+
     def __contains__(self, name: object) -> bool:
         return name in self.built_in or name in self._plugged()
 
@@ -200,7 +203,7 @@ class Registry(Mapping[str, T], Generic[T]):
         """Who declares a name."""
         own = [plugin for plugin in self.declared() if plugin.name == name]
         if not own or name in self._reserved:
-            raise KeyError(name)
+            raise KeyError(f"no {self.noun} is called {name!r}; there are {', '.join(self.names())}")
         if len(own) > 1:
             raise OptionError(
                 f"a plug-in needs a name of its own; {own[0]} is also {_article(self.noun)} {self.noun} of "

@@ -15,6 +15,9 @@ from sharewise.problems._schema import Schema
 from sharewise.problems._table import Table
 from sharewise.tasks import Array, Kind, Metric
 
+SHOWN = 5
+"""Targets named where a problem is shown."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -83,6 +86,14 @@ class Problem:
     encoder: object | None = field(default=None, compare=False, repr=False)
     unlabelled: Table | None = None
     answers: tuple[NDArray[np.object_] | None, ...] = ()
+
+    def __repr__(self) -> str:
+        """What a notebook shows: size and targets, none of the data."""
+        targets = [f"{target.name} ({target.kind.name})" for target in self.targets[:SHOWN]]
+        more = len(self.targets) - len(targets)
+        told = ", ".join(targets) + (f" and {more} more" if more else "")
+        of = "" if self.levels is None else f"; {len(self.tasks)} tasks by {self.level_name}"
+        return f"Problem({len(self):,} rows, {len(tuple(self.table))} features; {told}{of})"
 
     @classmethod
     def from_frame(

@@ -12,6 +12,7 @@ import numpy as np
 from sharewise.errors import OptionError, StorageError
 from sharewise.families import Model, Predictions
 from sharewise.problems import Problem, Schema, Target, check_encoder_form
+from sharewise.problems._names import counted, listed
 from sharewise.serving._adapted import AdaptedModel
 from sharewise.serving._card_text import card_text
 from sharewise.serving._equip import equipped, needs_encoder
@@ -50,6 +51,15 @@ class DeployedModel:
     card: dict[str, Any] = field(repr=False)
     adapters: tuple[Ladder, ...] = field(default=(), repr=False)
     adapted: dict[str, AdaptedModel] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """What a notebook shows: the tasks that it serves."""
+        tasks = self.tasks()
+        return (
+            f"DeployedModel({counted(len(tasks), 'task')}: {listed(tasks)})"
+            if tasks
+            else "DeployedModel(no task yet)"
+        )
 
     def __post_init__(self) -> None:
         if self.adapters or self.model is None:

@@ -61,9 +61,8 @@ def measure(model: DeployedModel, problem: Problem, folder: Path, *, retrained: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # oddities of training rows were told when they were read
         model.predict(as_given(problem, order[:1]))  # the first call loads things
-        singles = _timed(
-            lambda place: model.predict(as_given(problem, order[place % len(order)][None])), SINGLES
-        )
+        given = [as_given(problem, order[place][None]) for place in range(min(SINGLES, len(order)))]
+        singles = _timed(lambda place: model.predict(given[place % len(given)]), SINGLES)
         many = as_given(problem, batch)
         batches = _timed(lambda place: model.predict(many), 3)
     return Cost(

@@ -102,9 +102,13 @@ def framed(columns: Mapping[str, NDArray[Any]], like: object, schema: Schema) ->
         import pandas
 
         return pandas.DataFrame(dict(columns))
+    lists = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
+    if nw.dependencies.is_pandas_dataframe(like):
+        import pandas
+
+        return pandas.DataFrame(lists, index=like.index)
     frame = nw.from_native(cast("Any", like), eager_only=True)
     backend = nw.get_native_namespace(frame)
-    lists = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
     made = nw.from_dict(lists, backend=backend).to_native()
     index = getattr(like, "index", None)
     if index is not None and hasattr(made, "set_axis"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sharewise.errors import OptionError
 
@@ -21,11 +21,13 @@ class Limits:
         latency_ms: Milliseconds to predict one row, all tasks.
         size_bytes: Of the fitted model.
         independent: Whether a task must be retrainable without touching another.
+        words: What the user asked for, where trials are held to less than that.
     """
 
     latency_ms: float | None = None
     size_bytes: float | None = None
     independent: bool = False
+    words: str = field(default="", compare=False)
 
     @classmethod
     def read(cls, latency: object, size: object, independent: object) -> Limits:
@@ -51,7 +53,7 @@ class Limits:
         """In words, what something misses that was measured so; empty where it meets them."""
         found = []
         if self.latency_ms is not None and not latency_ms <= self.latency_ms:
-            found.append(f"{latency_ms:.3g} ms a row")
+            found.append(f"{in_ms(latency_ms)} a row")
         if self.size_bytes is not None and size_bytes > self.size_bytes:
             found.append(f"{in_bytes(size_bytes)}")
         if self.independent and shares:
@@ -60,8 +62,10 @@ class Limits:
 
     def __str__(self) -> str:
         """``one row in at most 5 ms, at most 10 MB``."""
+        if self.words:
+            return self.words
         told: list[tuple[bool, Callable[[], str]]] = [
-            (self.latency_ms is not None, lambda: f"one row in at most {self.latency_ms:.3g} ms"),
+            (self.latency_ms is not None, lambda: f"one row in at most {in_ms(self.latency_ms or 0)}"),
             (self.size_bytes is not None, lambda: f"at most {in_bytes(self.size_bytes or 0)}"),
             (self.independent, lambda: "tasks that can be updated one by one"),
         ]
@@ -74,6 +78,11 @@ class Limits:
 
 FREE = Limits()
 """No limits."""
+
+
+def in_ms(latency: float) -> str:
+    """``5 ms``, ``1,500 ms``."""
+    return f"{latency:,.0f} ms" if latency >= 100 else f"{latency:.3g} ms"
 
 
 def in_bytes(size: float) -> str:

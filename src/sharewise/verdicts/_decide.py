@@ -69,7 +69,7 @@ def decide(evidence: Evidence, limits: Limits = FREE, *, alone: bool = False) ->
     separate = frequent(apart, evidence.inner)
     sharing = evidence.side(shares=True)
     if not sharing and not alone:
-        reason = "no strategy that shares was in the comparison"
+        reason = "no strategy that shares went through the comparison"
         return Decision("undecided", None, (), separate, None, (separate,) * n_tasks, reason)
     if not sharing:
         found = choose_alone(evidence)

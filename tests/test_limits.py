@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def problem() -> Problem:
     )
 
 
-def _decided(problem: Problem, **limits: object) -> Conclusion:
+def _decided(problem: Problem, slow: Sequence[float] = (20.0,) * 5, **limits: object) -> Conclusion:
     """The slow separate model errs by 1, the fast one by 1.2, the joint one by 0.8 (and is slow too)."""
     rounds = []
     for index in range(5):
@@ -66,7 +67,7 @@ def _decided(problem: Problem, **limits: object) -> Conclusion:
         rows = []
         for recipe, error, latency, size in (
             (FLOOR, 2.0, 0.01, 10),
-            (SLOW, 1.0 + wiggle, 20.0, 5_000),
+            (SLOW, 1.0 + wiggle, slow[index], 5_000),
             (FAST, 1.2 + wiggle, 1.0, 500),
             (JOINT, 0.8 - wiggle, 30.0, 4_000),
         ):
@@ -122,6 +123,12 @@ def test_independent_updates_leave_models_that_learnt_from_one_task(problem: Pro
     found = _decided(problem, independent=True)
     assert found.recipes == (SLOW,)
     assert "updated one by one" in found.verdict.sentence
+
+
+def test_a_row_that_missed_a_limit_in_one_round_says_by_how_much(problem: Problem) -> None:
+    found = _decided(problem, slow=(20.0, 1.0, 1.0, 1.0, 1.0), latency_ms=2.0)
+    missing = {line["name"]: line["by"] for line in found.verdict.details["limits"]["missing"]}
+    assert missing == {"separate": ["20 ms a row"], "joint": ["30 ms a row"]}
 
 
 def test_limits_that_nothing_keeps_are_refused_with_what_is_least(problem: Problem) -> None:

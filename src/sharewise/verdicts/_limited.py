@@ -11,7 +11,7 @@ from sharewise.errors import OptionError
 from sharewise.studies import CONSTANT, Limits
 from sharewise.verdicts._describe import describe
 from sharewise.verdicts._difference import Difference
-from sharewise.verdicts._evidence import Evidence, frequent, missed
+from sharewise.verdicts._evidence import Evidence, frequent
 from sharewise.verdicts._phrases import percent, plural, spanned
 
 NAMED_ROWS = 3
@@ -47,10 +47,21 @@ def limited(evidence: Evidence, limits: Limits) -> Limited | None:
     inside = [row for row in every if evidence.within[row]]
     if not inside:
         raise OptionError(_nobody(evidence, limits, every))
-    missing = {row: missed(limits, evidence.candidates[row]) for row in every if not evidence.within[row]}
+    missing = {row: _missed_at_worst(evidence, limits, row) for row in every if not evidence.within[row]}
     free, kept = evidence.champions(every), evidence.champions(inside)
     price = evidence.compare(evidence.scores_of(kept), evidence.scores_of(free))
     return Limited(limits, missing, frequent(free, evidence.inner), price)
+
+
+def _missed_at_worst(evidence: Evidence, limits: Limits, row: int) -> list[str]:
+    """What a row misses by the worst of all rounds: an ensemble has other members in each."""
+    found = [one[row] for one in evidence.rounds]
+    there = [one for one in found if one is not None]
+    return limits.missed(
+        latency_ms=float(np.max([one.predict_ms_one_row for one in there])),
+        size_bytes=max(one.size_bytes for one in there),
+        shares=there[-1].shares,
+    )
 
 
 def _nobody(evidence: Evidence, limits: Limits, rows: list[int]) -> str:

@@ -69,7 +69,8 @@ class Bench:
         self.store.add(result)
         self.log.trial(result)
         spec = result.spec
-        self.progress.advance(f"{spec.strategy} {spec.family}, round {spec.index + 1}")
+        ended = ", cut by the budget" if result.status == "cut" else ""
+        self.progress.advance(f"{spec.strategy} {spec.family}, round {spec.index + 1}{ended}")
         if result.status == "failed":
             self.progress.note(f"{spec.strategy}/{spec.family} {spec.configuration} failed: {result.message}")
 

@@ -1,6 +1,5 @@
 """The public door: light to open, and every name behind it is there."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,27 +95,3 @@ def test_loading_imports_what_predicting_needs_and_only_then(
     found = heavy_modules_after(predicts) - {"numpy", "pandas", "pyarrow"}  # pandas brings pyarrow
     # LightGBM brings scikit-learn.
     assert found == LOADED[name] | ({"scipy", "sklearn"} if LOADED[name] else set())
-
-
-@pytest.mark.parametrize("name", LOADED)
-def test_twenty_tasks_are_loaded_in_under_a_second(name: str, stored: Callable[[str], Path]) -> None:
-    """CPU seconds of the call in a fresh process with all that it imports, of modules that were compiled before, as
-    those of an installation are; the least of some, since a busy machine only adds."""
-    code = (
-        "import time, sharewise as sw; begun = time.process_time(); "
-        f"m = sw.load({str(stored(name))!r}); print(time.process_time() - begun, len(m.tasks()))"
-    )
-    compiled = {"PYTHONPYCACHEPREFIX": str(stored("compiled")), "PYTHONDONTWRITEBYTECODE": ""}
-    seconds = []
-    while len(seconds) < 5 and min(seconds, default=1.0) >= 1.0:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=os.environ | compiled,
-        )
-        spent, tasks = done.stdout.split()
-        assert int(tasks) == TASKS
-        seconds.append(float(spent))
-    assert min(seconds) < 1.0

@@ -2,10 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from browser_pipe import Tab, tab
 
 # Before the first import of NumPy, SciPy, LightGBM or torch, which read these once.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -39,6 +41,13 @@ def find_dataset(name: str) -> Path:
 def data_dir() -> Path:
     """The folder of the real data sets, for tests that read several."""
     return find_dataset(".")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    """A page of a real browser, for the tests of a file."""
+    with tab(tmp_path_factory.mktemp("profile")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browser_pipe import BROWSER, Tab, tab
+from browser_pipe import BROWSER, Tab
 from sharewise.cli._show import told
 from sharewise.problems import Problem
 from sharewise.reports import write
@@ -220,12 +219,6 @@ def test_the_terminal_shows_both_tables(problem: Problem, tmp_path: Path) -> Non
     assert details["sentence"] in shown
     assert re.search(r"│ +1 │ share +│ \+\d\d\.\d% │", shown)
     assert re.search(r"│ +50 │ separate +│ +-\d+\.\d% │", shown)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with tab(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.mark.slow

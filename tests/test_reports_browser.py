@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser_pipe import BROWSER, PALE, Tab, tab
+from browser_pipe import BROWSER, PALE, Tab
 from sharewise.reports import write
 from test_reports_data import (
     NINETEEN,
@@ -31,12 +30,6 @@ pytestmark = [
 
 OVER = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - document.documentElement.clientWidth"
 PLOTS = "[...document.querySelectorAll('svg.plot')].filter((one) => getComputedStyle(one).display !== 'none').length"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with tab(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def verdict_of(kind: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from browser_pipe import BROWSER, PALE, Tab, tab
+from browser_pipe import BROWSER, PALE, Tab
 from served_models import SCORES, SENTENCE, card, files, flowers, long, seen_by_brightness, wide
 from sharewise.families import Run, Sample
 from sharewise.problems import Problem
@@ -30,12 +29,6 @@ pytestmark = [
 EVIL = "<img src=x onerror=document.title='hacked'>"
 READY = "document.getElementById('state').textContent === 'ready'"
 RESULT = "document.getElementById('{}').innerText"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with tab(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 def clean(page: Tab, port: int) -> None:

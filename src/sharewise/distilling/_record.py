@@ -59,13 +59,7 @@ def told_of(
 
 def as_told(found: Difference) -> dict[str, Any]:
     """A difference as a verdict writes it."""
-    return {
-        "delta": found.mean,
-        "interval": found.interval,
-        "probability_better": found.better,
-        "probability_equivalent": found.equivalent,
-        "probability_worse": found.worse,
-    }
+    return {"delta": found.mean, **found.told()}
 
 
 def _spread(found: Difference) -> dict[str, float | None]:

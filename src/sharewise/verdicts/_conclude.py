@@ -143,15 +143,7 @@ def _contrast(evidence: Evidence, decision: Decision) -> dict[str, Any] | None:
 
 
 def _difference(found: Difference) -> dict[str, Any]:
-    return {
-        "delta": found.mean,
-        "interval": found.interval,
-        "probability_better": found.better,
-        "probability_equivalent": found.equivalent,
-        "probability_worse": found.worse,
-        "p_value": found.p_value,
-        "rounds": found.rounds,
-    }
+    return {"delta": found.mean, **found.told(), "p_value": found.p_value, "rounds": found.rounds}
 
 
 def _per_task(problem: Problem, evidence: Evidence, decision: Decision) -> dict[str, dict[str, Any]]:

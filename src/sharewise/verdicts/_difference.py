@@ -73,6 +73,15 @@ class Difference:
     error: float = float("nan")
     freedom: float = float("nan")
 
+    def told(self) -> dict[str, tuple[float, float] | float | None]:
+        """How sure the mean is, as every record writes it."""
+        return {
+            "interval": self.interval,
+            "probability_better": self.better,
+            "probability_equivalent": self.equivalent,
+            "probability_worse": self.worse,
+        }
+
 
 def difference(
     values: Array,

@@ -150,12 +150,7 @@ class Evidence:
 
 def meets(limits: Limits, candidate: Candidate) -> bool:
     """Whether a candidate keeps the user's limits, as far as they were measured."""
-    return not missed(limits, candidate)
-
-
-def missed(limits: Limits, candidate: Candidate) -> list[str]:
-    """What it misses, in words."""
-    return limits.missed(
+    return not limits.missed(
         latency_ms=candidate.predict_ms_one_row, size_bytes=candidate.size_bytes, shares=candidate.shares
     )
 

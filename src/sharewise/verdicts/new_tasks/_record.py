@@ -113,13 +113,7 @@ def serve_record(serve: Sequence[Serving]) -> list[dict[str, Any]]:
 
 
 def _said(found: Difference) -> dict[str, Any]:
-    return {
-        "interval": found.interval,
-        "probability_better": found.better,
-        "probability_equivalent": found.equivalent,
-        "probability_worse": found.worse,
-        "rounds": found.rounds,
-    }
+    return {**found.told(), "rounds": found.rounds}
 
 
 def _doubt(one: Meeting) -> str:
